@@ -346,7 +346,8 @@ def _every(period: timedelta, task: str) -> dict[str, object]:
     return {
         "task": task,
         "schedule": period,
-        "options": {"expires": period.total_seconds()},
+        # The database scheduler's word for Celery's "expires", which it ignores.
+        "options": {"expire_seconds": int(period.total_seconds())},
     }
 
 

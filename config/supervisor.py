@@ -1,0 +1,156 @@
+"""A small process supervisor: starts children, shows their output, stops them all.
+
+Each child leads a process group of its own, so that Ctrl-C in the terminal reaches
+the supervisor alone and it decides the order; the kernel kills the children should
+the supervisor itself be killed.
+"""
+
+import contextlib
+import ctypes
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import IO, TextIO
+
+PR_SET_PDEATHSIG = 1
+_prctl = ctypes.CDLL(None).prctl
+# Together below the five seconds that people are promised.
+POLITE_SECONDS = 3.0
+LAST_SECONDS = 1.0
+
+
+class Stopped(Exception):
+    """Somebody asked for the end: Ctrl-C, SIGTERM, a closed terminal."""
+
+
+class ChildDied(Exception):
+    """A child ended by itself; without it, the rest is not worth keeping."""
+
+
+@dataclass
+class Child:
+    name: str
+    process: subprocess.Popen[bytes]
+    ended: bool = False
+
+    def signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+
+class Supervisor:
+    def __init__(self, out: TextIO) -> None:
+        self.out = out
+        self.children: list[Child] = []
+        self._selector = selectors.DefaultSelector()
+        self._leftovers: dict[str, bytes] = {}
+        self._asked_to_stop = False
+
+    def __enter__(self) -> "Supervisor":
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        # Raises once: a second Ctrl-C must not interrupt the stopping.
+        if not self._asked_to_stop:
+            self._asked_to_stop = True
+            raise Stopped
+
+    def start(
+        self, name: str, command: Sequence[str], env: Mapping[str, str] | None = None
+    ) -> Child:
+        supervisor_pid = os.getpid()
+
+        def die_with_supervisor() -> None:
+            _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != supervisor_pid:
+                os._exit(1)
+
+        process = subprocess.Popen(
+            command,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_supervisor,
+        )
+        child = Child(name, process)
+        self.children.append(child)
+        assert process.stdout is not None
+        os.set_blocking(process.stdout.fileno(), False)
+        self._selector.register(process.stdout, selectors.EVENT_READ, name)
+        return child
+
+    def run(self, seconds: float | None = None) -> None:
+        """Show what children say, for so long or until one of them ends."""
+        until = None if seconds is None else time.monotonic() + seconds
+        while until is None or time.monotonic() < until:
+            left = 0.5 if until is None else min(0.5, until - time.monotonic())
+            self._show_output(max(left, 0))
+            for child in self.children:
+                if child.process.poll() is not None:
+                    self._show_output(0)
+                    raise ChildDied(
+                        f"{child.name} ended by itself "
+                        f"(exit code {child.process.returncode})."
+                    )
+
+    def wait_for(self, ready: Callable[[], bool], seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if ready():
+                return True
+            self.run(0.1)
+        return False
+
+    def stop(self) -> None:
+        """Ask the children in turn, the last started last; then insist."""
+        self._asked_to_stop = True
+        # Helpers such as the broker are started first and outlive those who use them.
+        servers, clients = self.children[:1], self.children[1:]
+        for group, seconds in ((clients, POLITE_SECONDS), (servers, LAST_SECONDS)):
+            for child in group:
+                child.signal(signal.SIGTERM)
+            self._wait_for_end(group, seconds)
+            for child in group:
+                # Also where the child itself has ended: its group may have not.
+                child.signal(signal.SIGKILL)
+            for child in group:
+                child.process.wait()
+        self.children.clear()
+
+    def _wait_for_end(self, children: list[Child], seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if all(child.process.poll() is not None for child in children):
+                return
+            self._show_output(0.05)
+
+    def _show_output(self, seconds: float) -> None:
+        if not self._selector.get_map():
+            time.sleep(seconds)
+            return
+        for key, _ in self._selector.select(seconds):
+            stream: IO[bytes] = key.fileobj  # type: ignore[assignment]
+            data = stream.read()
+            if data is None:
+                continue
+            if not data:
+                self._selector.unregister(stream)
+            *lines, rest = (self._leftovers.pop(key.data, b"") + data).split(b"\n")
+            self._leftovers[key.data] = rest
+            for line in lines:
+                text = line.decode(errors="replace").rstrip()
+                if text:
+                    self.out.write(f"{key.data:>6} | {text}\n")
+        self.out.flush()
