@@ -11,9 +11,11 @@ import os
 import selectors
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import IO, TextIO
 
@@ -24,7 +26,7 @@ POLITE_SECONDS = 3.0
 LAST_SECONDS = 1.0
 
 
-class Stopped(Exception):
+class Stopped(KeyboardInterrupt):
     """Somebody asked for the end: Ctrl-C, SIGTERM, a closed terminal."""
 
 
@@ -36,7 +38,8 @@ class ChildDied(Exception):
 class Child:
     name: str
     process: subprocess.Popen[bytes]
-    ended: bool = False
+    # A server that other children use: it is stopped after them.
+    serves_others: bool
 
     def signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -50,6 +53,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._leftovers: dict[str, bytes] = {}
         self._asked_to_stop = False
+        self._folders: list[tempfile.TemporaryDirectory[str]] = []
 
     def __enter__(self) -> "Supervisor":
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -66,7 +70,12 @@ class Supervisor:
             raise Stopped
 
     def start(
-        self, name: str, command: Sequence[str], env: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        serves_others: bool = False,
     ) -> Child:
         supervisor_pid = os.getpid()
 
@@ -84,12 +93,18 @@ class Supervisor:
             start_new_session=True,
             preexec_fn=die_with_supervisor,
         )
-        child = Child(name, process)
+        child = Child(name, process, serves_others)
         self.children.append(child)
         assert process.stdout is not None
         os.set_blocking(process.stdout.fileno(), False)
         self._selector.register(process.stdout, selectors.EVENT_READ, name)
         return child
+
+    def folder(self, *, prefix: str, parent: Path | None) -> Path:
+        """A private folder that lasts as long as the children."""
+        folder = tempfile.TemporaryDirectory(prefix=prefix, dir=parent)
+        self._folders.append(folder)
+        return Path(folder.name)
 
     def run(self, seconds: float | None = None) -> None:
         """Show what children say, for so long or until one of them ends."""
@@ -114,10 +129,10 @@ class Supervisor:
         return False
 
     def stop(self) -> None:
-        """Ask the children in turn, the last started last; then insist."""
+        """Ask the children, servers after those who use them; then insist."""
         self._asked_to_stop = True
-        # Helpers such as the broker are started first and outlive those who use them.
-        servers, clients = self.children[:1], self.children[1:]
+        clients = [child for child in self.children if not child.serves_others]
+        servers = [child for child in self.children if child.serves_others]
         for group, seconds in ((clients, POLITE_SECONDS), (servers, LAST_SECONDS)):
             for child in group:
                 child.signal(signal.SIGTERM)
@@ -128,6 +143,8 @@ class Supervisor:
             for child in group:
                 child.process.wait()
         self.children.clear()
+        for folder in self._folders:
+            folder.cleanup()
 
     def _wait_for_end(self, children: list[Child], seconds: float) -> None:
         until = time.monotonic() + seconds
