@@ -74,7 +74,7 @@ _migrated = False
 
 
 def broker() -> str:
-    if not settings.CELERY_BROKER_URL:
+    if settings.CELERY_BROKER_URL == "memory://":
         return "none"
     with app.connection_for_write() as broker_connection:
         broker_connection.ensure_connection(max_retries=1, timeout=SECONDS)

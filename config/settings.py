@@ -297,8 +297,11 @@ DJANGO_STRUCTLOG_CELERY_ENABLED = True
 # CELERY
 # ------------------------------------------------------------------------------
 # Not BROKER_URL: Celery's command line reads that name by itself, past Django.
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", "") or REDIS_URL.replace(
-    "unix://", "redis+socket://", 1
+# Without a broker, a nudge goes nowhere, and `manage.py tick` finds the work.
+CELERY_BROKER_URL = (
+    env.str("CELERY_BROKER_URL", "")
+    or REDIS_URL.replace("unix://", "redis+socket://", 1)
+    or "memory://"
 )
 CELERY_TIMEZONE = TIME_ZONE
 # Truth is in the database: a task is a nudge that may be lost or come twice.

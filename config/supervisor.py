@@ -6,7 +6,7 @@ the supervisor itself be killed.
 """
 
 import contextlib
-import ctypes
+import functools
 import os
 import selectors
 import signal
@@ -19,8 +19,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, TextIO
 
-PR_SET_PDEATHSIG = 1
-_prctl = ctypes.CDLL(None).prctl
+from .children import die_with
+
 # Together below the five seconds that people are promised.
 POLITE_SECONDS = 3.0
 LAST_SECONDS = 1.0
@@ -77,13 +77,6 @@ class Supervisor:
         env: Mapping[str, str] | None = None,
         serves_others: bool = False,
     ) -> Child:
-        supervisor_pid = os.getpid()
-
-        def die_with_supervisor() -> None:
-            _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != supervisor_pid:
-                os._exit(1)
-
         process = subprocess.Popen(
             command,
             env=env,
@@ -91,7 +84,7 @@ class Supervisor:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=die_with_supervisor,
+            preexec_fn=functools.partial(die_with, os.getpid()),
         )
         child = Child(name, process, serves_others)
         self.children.append(child)

@@ -103,9 +103,9 @@ class Command(BaseCommand):
         env = {**os.environ, "PORT": str(port), "PYTHONUNBUFFERED": "1"}
         env.setdefault("LOG_LEVEL", "WARNING")
         python = sys.executable
-        broker = settings.CELERY_BROKER_URL or self.start_broker(supervisor, folder)
-        if broker and not settings.CELERY_BROKER_URL:
-            env["REDIS_URL"] = broker
+        broker = settings.CELERY_BROKER_URL
+        if broker == "memory://":
+            broker = env["REDIS_URL"] = self.start_broker(supervisor, folder)
         supervisor.start(
             "web",
             [python, "-m", "gunicorn", "config.wsgi", "--bind", f"{host}:{port}"]
@@ -146,6 +146,8 @@ class Command(BaseCommand):
         if len(str(folder / "valkey-12345678" / "socket").encode()) > SOCKET_PATH_BYTES:
             parent = None
         # What was queued need not outlive us: the next tick finds the work again.
+        for leftover in folder.glob("valkey-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
         place = supervisor.folder(prefix="valkey-", parent=parent)
         path = place / "socket"
         supervisor.start(
@@ -168,9 +170,7 @@ class Command(BaseCommand):
         has_demo: bool,
         started: float,
     ) -> None:
-        if not supervisor.wait_for(
-            lambda: is_ready(host, port), SECONDS_TO_GET_READY
-        ):
+        if not supervisor.wait_for(lambda: is_ready(host, port), SECONDS_TO_GET_READY):
             raise ChildDied(
                 f"The web server was not ready within {SECONDS_TO_GET_READY} seconds."
             )

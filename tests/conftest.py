@@ -1,0 +1,67 @@
+"""What every test may rely on."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connections
+from django.test import TransactionTestCase
+
+
+def pytest_configure() -> None:
+    # Real password hashing costs a tenth of a second a user, on purpose.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # Workers of one run share a Valkey: to each its own database of it.
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    if "OPTIONS" in settings.CACHES["default"]:
+        settings.CACHES["default"]["OPTIONS"]["db"] = 1 + int(worker)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Put SQLite's test database into a file: threads and WAL work as they do live."""
+    database = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        folder = tmp_path_factory.mktemp("database")
+        database["TEST"]["NAME"] = str(folder / "tests.sqlite3")
+
+
+def _flush_without_triggers(case: TransactionTestCase) -> None:
+    """Let the flush after a test empty tables that are append-only otherwise."""
+    from approvals import triggers
+
+    for connection in connections.all():
+        triggers.uninstall(connection)
+    try:
+        _flush(case)
+    finally:
+        for connection in connections.all():
+            triggers.install(connection)
+
+
+_flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+TransactionTestCase._fixture_teardown = _flush_without_triggers  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> Iterator[None]:
+    yield
+    cache.clear()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Return the path of Debian's browser; CI never goes without it."""
+    path = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    if not Path(path).exists():
+        message = f"There is no browser at {path}: install chromium, or set CHROMIUM."
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return path
