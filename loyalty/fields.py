@@ -1,0 +1,126 @@
+"""Validators of the values that versions hold; forms, API and verbs share them."""
+
+import json
+import re
+import unicodedata
+import zoneinfo
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+
+# Zero-width and bidirectional controls hide or reorder what a reviewer reads.
+_HIDDEN = {
+    *"\u00ad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064",
+    *"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff",
+}
+MAX_JSON_DEPTH = 8
+MAX_JSON_LENGTH = 8192
+
+validate_color = RegexValidator(
+    r"\A#[0-9A-Fa-f]{6}\Z", "Write a colour as #RRGGBB, for example #FFD700."
+)
+
+
+def validate_line(value: str) -> None:
+    """Refuse what has no place in one line of text: controls, tricks, nothing."""
+    if not value.strip():
+        raise ValidationError("This must not be blank.", code="invalid_text")
+    _refuse_tricks(value, allowed="")
+
+
+def validate_text(value: str) -> None:
+    """Refuse controls and tricks in text of several lines."""
+    _refuse_tricks(value, allowed="\n\r\t")
+
+
+def _refuse_tricks(value: str, *, allowed: str) -> None:
+    for character in value:
+        if character in allowed:
+            continue
+        # Cc control, Cs lone surrogate, Zl and Zp line and paragraph separators.
+        if (
+            unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+            or character in _HIDDEN
+        ):
+            raise ValidationError(
+                f"The character U+{ord(character):04X} is not allowed here: "
+                "it cannot be seen.",
+                code="invalid_text",
+            )
+
+
+def validate_time_zone(value: str) -> None:
+    if value not in zoneinfo.available_timezones():
+        raise ValidationError(
+            f"“{value}” is not a time zone. Use a name such as Europe/Berlin.",
+            code="unknown_time_zone",
+        )
+
+
+def validate_day_and_month(value: str) -> None:
+    """Accept DD/MM of a day that exists in some year; 29/02 is one."""
+    match = re.fullmatch(r"([0-9]{2})/([0-9]{2})", value)
+    longest = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+    if match:
+        day, month = int(match[1]), int(match[2])
+        if 1 <= month <= 12 and 1 <= day <= longest[month - 1]:
+            return
+    raise ValidationError(
+        "Write a day of the year as DD/MM, for example 31/12.", code="invalid_day"
+    )
+
+
+def validate_json(value: Any) -> None:
+    """Refuse JSON that is too deep, too large, or holds text that cannot be stored."""
+    _walk(value, 1)
+    if len(json.dumps(value)) > MAX_JSON_LENGTH:
+        raise ValidationError(
+            f"This is too large: at most {MAX_JSON_LENGTH} characters.",
+            code="too_large",
+        )
+
+
+def _walk(value: Any, depth: int) -> None:
+    if depth > MAX_JSON_DEPTH:
+        raise ValidationError(
+            f"This is nested too deeply: at most {MAX_JSON_DEPTH} levels.",
+            code="too_deep",
+        )
+    if isinstance(value, str):
+        validate_text(value)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            validate_text(key)
+            _walk(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            _walk(item, depth + 1)
+
+
+def validate_object(value: Any) -> None:
+    if not isinstance(value, dict):
+        raise ValidationError("Write a JSON object: {…}.", code="not_an_object")
+    validate_json(value)
+
+
+def validate_channels(value: Any) -> None:
+    """Accept a list of channel names, such as ["SMS", "EMAIL"]."""
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        raise ValidationError("Give a list of channel names.", code="not_channels")
+    for name in value:
+        validate_line(name)
+    validate_json(value)
+
+
+def validate_image(value: Any) -> None:
+    """Accept an image object: an absolute ``url`` and whatever else describes it."""
+    if value is None:
+        return
+    validate_object(value)
+    url = value.get("url", "")
+    if not isinstance(url, str) or not re.match(r"\A(https?://|wix:image://)", url):
+        raise ValidationError(
+            "Give the image's full address, beginning with https://.",
+            code="invalid_image",
+        )

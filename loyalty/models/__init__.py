@@ -1,0 +1,26 @@
+"""Who takes part, and what have they earned.
+
+A **program** has **members**, each the enrolment of one **contact**. Members earn
+**points entries**, signed lines of an append-only ledger, each on one **balance
+definition** (points, purchases, visits, or one of the program's own). A points
+request makes every posting safe to repeat.
+"""
+
+from .balances import BalanceDefinition, BalanceDefinitionVersion
+from .ledger import Balance, PointsEntry, PointsRequest
+from .members import Contact, Member, Membership
+from .programs import Program, ProgramLimit, ProgramVersion
+
+__all__ = [
+    "Balance",
+    "BalanceDefinition",
+    "BalanceDefinitionVersion",
+    "Contact",
+    "Member",
+    "Membership",
+    "PointsEntry",
+    "PointsRequest",
+    "Program",
+    "ProgramLimit",
+    "ProgramVersion",
+]

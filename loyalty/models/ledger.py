@@ -1,0 +1,176 @@
+"""The points ledger: append-only lines, and what makes posting safe to repeat."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from .balances import BalanceDefinition
+from .members import Member
+from .programs import Program
+
+
+class PointsRequest(models.Model):
+    """One posting that a caller asked for, kept for ever with its outcome.
+
+    The same reference with the same content replays the outcome, refusals too.
+    """
+
+    class Status(models.TextChoices):
+        COMPLETED = "COMPLETED", "Completed"
+        REFUSED = "REFUSED", "Refused"
+        PENDING = "PENDING", "Pending"
+        CANCELLED = "CANCELLED", "Cancelled"
+        EXPIRED = "EXPIRED", "Expired"
+
+    uuid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    program = models.ForeignKey(
+        Program, on_delete=models.PROTECT, related_name="points_requests"
+    )
+    source = models.CharField(max_length=64)
+    reference = models.CharField(max_length=256)
+    fingerprint = models.CharField(max_length=64)
+    status = models.CharField(max_length=9, choices=Status.choices)
+    outcome = models.JSONField(default=dict)
+    #: What a pending request will post when it is completed.
+    content = models.JSONField(default=dict)
+    member = models.ForeignKey(
+        Member, null=True, on_delete=models.PROTECT, related_name="points_requests"
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-pk",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["program", "source", "reference"],
+                name="points_request_is_made_once",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.reference}"
+
+
+class PointsEntryQuerySet(models.QuerySet["PointsEntry"]):
+    def visible_to(self, user: Any) -> "PointsEntryQuerySet":
+        return self.filter(member__program__in=Program.objects.visible_to(user))
+
+
+class PointsEntry(models.Model):
+    """One signed line of the ledger; corrections are new lines.
+
+    ``amount`` counts the smallest unit of the balance definition. ``window_at`` is
+    the instant whose local day decides how long the line counts: its own, or for a
+    reversal the original's. ``hash`` chains the member's lines together.
+    """
+
+    class Kind(models.TextChoices):
+        EARN = "EARN", "Earned"
+        ADJUST = "ADJUST", "Adjusted"
+        REDEEM = "REDEEM", "Redeemed"
+        REFUND = "REFUND", "Refunded"
+        EXPIRE = "EXPIRE", "Expired"
+        REVERSAL = "REVERSAL", "Reversed"
+
+    uuid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="entries")
+    balance_definition = models.ForeignKey(
+        BalanceDefinition, on_delete=models.PROTECT, related_name="entries"
+    )
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    amount = models.BigIntegerField()
+    occurred_at = models.DateTimeField()
+    window_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+    request = models.ForeignKey(
+        PointsRequest, on_delete=models.PROTECT, related_name="entries"
+    )
+    reverses = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="reversed_by",
+    )
+    description = models.CharField(max_length=255, blank=True, default="")
+    meta = models.JSONField(default=dict, blank=True)
+    sequence = models.PositiveIntegerField()
+    hash = models.CharField(max_length=64)
+
+    objects: ClassVar[Any] = PointsEntryQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("member_id", "sequence")
+        verbose_name_plural = "points entries"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["member", "sequence"], name="entries_of_a_member_are_in_order"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    kind__in=[
+                        "EARN",
+                        "ADJUST",
+                        "REDEEM",
+                        "REFUND",
+                        "EXPIRE",
+                        "REVERSAL",
+                    ]
+                ),
+                name="entry_kind_is_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind__in=["EARN", "REFUND"]) | Q(amount__gte=0),
+                name="earned_and_refunded_amounts_are_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind__in=["REDEEM", "EXPIRE"]) | Q(amount__lt=0),
+                name="redeemed_and_expired_amounts_are_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="REVERSAL", reverses__isnull=False)
+                | (~Q(kind="REVERSAL") & Q(reverses__isnull=True)),
+                name="only_reversals_reverse",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["member", "balance_definition", "window_at"],
+                name="entries_in_a_window",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.amount:+d}"
+
+
+class Balance(models.Model):
+    """How much a member has of one balance definition: the sum of their entries."""
+
+    member = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="balances"
+    )
+    balance_definition = models.ForeignKey(
+        BalanceDefinition, on_delete=models.PROTECT, related_name="balances"
+    )
+    amount = models.BigIntegerField(default=0)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["member", "balance_definition"],
+                name="member_has_one_balance_per_definition",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return str(self.amount)

@@ -1,0 +1,151 @@
+"""What approvals is told about programs and balance definitions."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F
+
+from approvals import kinds, triggers
+
+from .models import (
+    Balance,
+    BalanceDefinition,
+    BalanceDefinitionVersion,
+    PointsEntry,
+    Program,
+    ProgramVersion,
+)
+
+PROGRAM = "program"
+BALANCE_DEFINITION = "balance definition"
+
+
+def register() -> None:
+    kinds.register_programs(
+        kinds.Programs(
+            name=program_name,
+            approval_required=approval_required,
+            visible_to=visible_program_ids,
+            waiver_sql=waiver_sql(),
+        )
+    )
+    kinds.register(
+        kinds.Kind(
+            name=PROGRAM,
+            word="program",
+            version=ProgramVersion,
+            order=10,
+            program_id=lambda version: version.program_id,
+            lock=lock_programs,
+            checks=[program_problems],
+            followers=[count_settings_revision],
+        )
+    )
+    kinds.register(
+        kinds.Kind(
+            name=BALANCE_DEFINITION,
+            word="balance definition",
+            version=BalanceDefinitionVersion,
+            order=20,
+            program_id=lambda version: version.balance_definition.program_id,
+            lock=lock_balance_definitions,
+            checks=[balance_problems],
+            discarded=discard_balance_definition,
+        )
+    )
+    triggers.append_only(PointsEntry)
+    triggers.guard(
+        Balance,
+        "kept",
+        ("DELETE",),
+        "1 = 1",
+        "Balances are kept: they are the sum of the ledger.",
+    )
+
+
+def program_name(program_id: int) -> str:
+    names = ProgramVersion.objects.filter(program=program_id).order_by("-live_from")
+    return names.values_list("name", flat=True).first() or f"Program {program_id}"
+
+
+def approval_required(program_id: int) -> bool:
+    """Tell whether the live version asks for approval; no live version asks for none."""
+    live = ProgramVersion.objects.filter(program=program_id).live()
+    return bool(live.values_list("approval_required", flat=True).first())
+
+
+def visible_program_ids(user: Any) -> set[int] | None:
+    if not user.program_limits.exists():
+        return None
+    return set(user.program_limits.values_list("program_id", flat=True))
+
+
+def waiver_sql() -> str:
+    """SQL: ``{program}`` publishes without approval, ``{version}`` left aside.
+
+    The program's latest version that was ever live decides, so that the very
+    version that turns approval on can still be published without it, and the one
+    that turns it off cannot. A program's first version has none before it.
+    """
+    table = ProgramVersion._meta.db_table
+    earlier = (
+        f"SELECT p.approval_required FROM {table} p "
+        "WHERE p.program_id = {program} AND p.id <> {version} "
+        "AND p.live_from IS NOT NULL "
+        "ORDER BY p.live_from DESC, p.number DESC LIMIT 1"
+    )
+    return f"NOT COALESCE(({earlier}), FALSE)"
+
+
+def lock_programs(versions: Sequence[Any]) -> None:
+    ids = sorted({version.program_id for version in versions})
+    list(Program.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
+
+
+def lock_balance_definitions(versions: Sequence[Any]) -> None:
+    ids = sorted({version.balance_definition_id for version in versions})
+    rows = BalanceDefinition.objects.select_for_update().filter(pk__in=ids)
+    list(rows.order_by("pk"))
+
+
+def program_problems(versions: Sequence[Any], every: Sequence[Any]) -> list[str]:
+    return [
+        f"{version.name} cannot be retired: pause its tiers instead."
+        for version in versions
+        if version.is_retirement
+    ]
+
+
+def balance_problems(versions: Sequence[Any], every: Sequence[Any]) -> list[str]:
+    problems = []
+    for version in versions:
+        definition = version.balance_definition
+        if version.is_retirement and definition.built_in:
+            problems.append(f"{version.name} is built in and cannot be retired.")
+        taken = (
+            BalanceDefinitionVersion.objects.live()
+            .filter(
+                balance_definition__program=definition.program_id,
+                name__iexact=version.name,
+            )
+            .exclude(balance_definition=definition)
+        )
+        if not version.is_retirement and taken.exists():
+            problems.append(
+                f"Another balance of the program is called {version.name} already."
+            )
+    return problems
+
+
+def count_settings_revision(versions: Sequence[Any], at: datetime) -> None:
+    ids = [version.program_id for version in versions]
+    Program.objects.filter(pk__in=ids).update(
+        settings_revision=F("settings_revision") + 1
+    )
+
+
+def discard_balance_definition(version: Any, by: Any, at: datetime) -> None:
+    BalanceDefinition.objects.filter(pk=version.balance_definition_id).update(
+        discarded_at=at
+    )
