@@ -77,7 +77,7 @@ def broker() -> str:
     if settings.CELERY_BROKER_URL == "memory://":
         return "none"
     with app.connection_for_write() as broker_connection:
-        broker_connection.ensure_connection(max_retries=1, timeout=SECONDS)
+        broker_connection.ensure_connection(max_retries=1, timeout=1)
     return "ok"
 
 

@@ -6,6 +6,7 @@ names. Secrets have no default outside ``DEBUG``.
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -238,7 +239,7 @@ EMAIL_SUBJECT_PREFIX = "[Tierwright] "
 # LOGGING
 # ------------------------------------------------------------------------------
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
-_stamps = [
+_stamps: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import IO, TextIO
+from typing import Protocol
 
 from .children import die_with
 
@@ -34,6 +34,12 @@ class ChildDied(Exception):
     """A child ended by itself; without it, the rest is not worth keeping."""
 
 
+class Writable(Protocol):
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+
 @dataclass
 class Child:
     name: str
@@ -47,7 +53,7 @@ class Child:
 
 
 class Supervisor:
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: Writable) -> None:
         self.out = out
         self.children: list[Child] = []
         self._selector = selectors.DefaultSelector()
@@ -89,7 +95,6 @@ class Supervisor:
         child = Child(name, process, serves_others)
         self.children.append(child)
         assert process.stdout is not None
-        os.set_blocking(process.stdout.fileno(), False)
         self._selector.register(process.stdout, selectors.EVENT_READ, name)
         return child
 
@@ -151,12 +156,9 @@ class Supervisor:
             time.sleep(seconds)
             return
         for key, _ in self._selector.select(seconds):
-            stream: IO[bytes] = key.fileobj  # type: ignore[assignment]
-            data = stream.read()
-            if data is None:
-                continue
+            data = os.read(key.fd, 65536)
             if not data:
-                self._selector.unregister(stream)
+                self._selector.unregister(key.fileobj)
             *lines, rest = (self._leftovers.pop(key.data, b"") + data).split(b"\n")
             self._leftovers[key.data] = rest
             for line in lines:

@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import connections
 from django.test import TransactionTestCase
+
+from approvals import lifecycle
+from loyalty.models import Program
+from tests import factories
+from tiers.models import TierGroup, TierVersion
 
 
 def pytest_configure() -> None:
@@ -65,3 +71,46 @@ def chromium() -> str:
             pytest.fail(message)
         pytest.skip(message)
     return path
+
+
+# The cast. Everybody's password is "demo".
+
+
+@pytest.fixture
+def maya(db: None) -> User:
+    """The maker."""
+    return factories.make_maker("maya")
+
+
+@pytest.fixture
+def chen(db: None) -> User:
+    """The reviewer."""
+    return factories.make_reviewer("chen")
+
+
+@pytest.fixture
+def aude(db: None) -> User:
+    """The auditor, who reads."""
+    return factories.make_auditor("aude")
+
+
+@pytest.fixture
+def program(maya: User) -> Program:
+    """A program that asks for approval."""
+    return factories.make_program(maya)
+
+
+@pytest.fixture
+def group(program: Program, maya: User, chen: User) -> TierGroup:
+    """Bronze for everybody, Silver from 500, Gold from 1,000; all live."""
+    return factories.make_group(program, by=maya, reviewer=chen)
+
+
+@pytest.fixture
+def draft(group: TierGroup, maya: User) -> TierVersion:
+    """Maya's draft that raises Gold to 1,200."""
+    gold = factories.live_tier(group, "Gold")
+    version: TierVersion = lifecycle.draft_change(
+        gold, by=maya, changes={"threshold": 1200}
+    )
+    return version

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -175,8 +176,7 @@ class Command(BaseCommand):
                 f"The web server was not ready within {SECONDS_TO_GET_READY} seconds."
             )
         welcome = WELCOME if has_demo else WELCOME_WITHOUT_DEMO
-        shown = "localhost" if host in ("127.0.0.1", "0.0.0.0", "::1") else host
-        self.stdout.write(welcome.format(url=f"http://{shown}:{port}/"))
+        self.stdout.write(welcome.format(url=f"http://{shown(host)}:{port}/"))
         self.stdout.write(f"  Started in {time.monotonic() - started:.1f} seconds.\n")
         self.stdout.flush()
 
@@ -228,6 +228,14 @@ def free_port(host: str, port: str) -> int:
                 f"Choose another one: PORT={int(port) % 65535 + 1} make run"
             ) from None
     return int(port)
+
+
+def shown(host: str) -> str:
+    with suppress(ValueError):
+        address = ip_address(host)
+        if address.is_loopback or address.is_unspecified:
+            return "localhost"
+    return host
 
 
 def find_valkey() -> str | None:
