@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import environ
 import structlog
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from kombu import Queue
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -402,5 +403,12 @@ UNFOLD = {
     "SITE_SUBHEADER": "Loyalty tiers",
     "SITE_SYMBOL": "workspace_premium",
     "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("tierwright/favicon.svg"),
+        }
+    ],
     "BORDER_RADIUS": "6px",
 }

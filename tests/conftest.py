@@ -10,6 +10,8 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import connections
 from django.test import TransactionTestCase
+from playwright.sync_api import Browser, Page, sync_playwright
+from pytest_django.live_server_helper import LiveServer
 
 from approvals import lifecycle
 from loyalty.models import Program
@@ -114,3 +116,26 @@ def draft(group: TierGroup, maya: User) -> TierVersion:
         gold, by=maya, changes={"threshold": 1200}
     )
     return version
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # Playwright keeps an event loop in this thread, in which Django would refuse
+        # to talk to the database.
+        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+        # Chromium's sandbox does not work as root, which CI is.
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox"]
+        )
+        yield browser
+        browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def page(browser: Browser, live_server: LiveServer) -> Iterator[Page]:
+    """A page of a fresh browser profile, with addresses relative to the live server."""
+    context = browser.new_context(base_url=live_server.url)
+    yield context.new_page()
+    context.close()

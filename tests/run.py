@@ -44,10 +44,13 @@ class Result:
         return self.exit_code in (0, NO_TESTS_COLLECTED)
 
     def __str__(self) -> str:
-        return (
+        line = (
             f"{self.engine:<24} {self.passed} passed, {self.failed} failed, "
             f"{self.skipped} skipped in {self.seconds:.0f} s"
         )
+        if self.is_good or self.failed:
+            return line
+        return f"{line}; pytest broke off with exit code {self.exit_code}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
