@@ -31,7 +31,8 @@ class Kind:
     order: int
     #: The program that a version belongs to.
     program_id: Callable[[Any], int]
-    #: Lock what must stand still while these versions are published.
+    #: Lock what else must stand still while these versions are published, besides
+    #: their program: whatever others share while they go by the live versions.
     lock: Callable[[Versions], None]
     #: Each returns a sentence for every rule that would be broken, were the change
     #: set live; called with this kind's versions and with all of the set's.
@@ -51,6 +52,8 @@ class Programs:
     """What the lifecycle asks about programs."""
 
     name: Callable[[int], str]
+    #: Lock a program: publications in one program go one after the other.
+    lock: Callable[[int], None]
     approval_required: Callable[[int], bool]
     #: Ids of the programs that a person may see, or None for all of them.
     visible_to: Callable[[Any], set[int] | None]

@@ -660,6 +660,7 @@ def _hold(change_set: ChangeSet) -> ChangeSet:
 
 
 def _lock(versions: Sequence[Any]) -> None:
+    kinds.programs().lock(_one_program(versions))
     for kind, group in kinds.by_kind(versions):
         kind.lock(group)
 

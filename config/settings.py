@@ -364,6 +364,7 @@ CELERY_BEAT_SCHEDULE = {
         timedelta(minutes=RECALCULATE_MINUTES), "tiers.refresh_customer_counts"
     ),
     "go-live": _every(timedelta(minutes=1), "approvals.go_live"),
+    "send-notices": _every(timedelta(minutes=1), "approvals.send_notices"),
 }
 
 # API

@@ -18,7 +18,7 @@ class Prepare(Protocol):
     """Take the locks that judging a program's members needs, before members are
     locked: whoever publishes new rules waits, or is waited for."""
 
-    def __call__(self, program_id: int) -> None: ...
+    def __call__(self, program_id: int) -> object: ...
 
 
 class Evaluate(Protocol):
@@ -26,7 +26,7 @@ class Evaluate(Protocol):
 
     def __call__(
         self, program_id: int, member_ids: Sequence[int], as_of: datetime
-    ) -> None: ...
+    ) -> object: ...
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Verbs on programs: make one, switch its tiers."""
 
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +37,10 @@ SWITCHES: dict[str, tuple[str, tuple[str, ...], str]] = {
         TiersStatus.DISABLED,
     ),
 }
+
+#: Called with the program and the instant, in the transaction of a switch: what
+#: people and systems read of it changes from the same commit on.
+switch_followers: list[Callable[[Program, datetime], None]] = []
 
 BUILT_IN = (
     (BalanceDefinition.BuiltIn.POINTS, "Points", "POINTS", 0),
@@ -162,3 +167,5 @@ def switch_tiers(
         at=at,
     )
     program.tiers_status = target
+    for follow in switch_followers:
+        follow(program, at)

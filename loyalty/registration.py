@@ -25,6 +25,7 @@ def register() -> None:
     kinds.register_programs(
         kinds.Programs(
             name=program_name,
+            lock=lock_program,
             approval_required=approval_required,
             visible_to=visible_program_ids,
             waiver_sql=waiver_sql(),
@@ -37,7 +38,7 @@ def register() -> None:
             version=ProgramVersion,
             order=10,
             program_id=lambda version: version.program_id,
-            lock=lock_programs,
+            lock=lambda versions: None,
             checks=[program_problems],
             followers=[count_settings_revision],
         )
@@ -49,7 +50,7 @@ def register() -> None:
             version=BalanceDefinitionVersion,
             order=20,
             program_id=lambda version: version.balance_definition.program_id,
-            lock=lock_balance_definitions,
+            lock=lambda versions: None,
             checks=[balance_problems],
             discarded=discard_balance_definition,
         )
@@ -98,15 +99,9 @@ def waiver_sql() -> str:
     return f"NOT COALESCE(({earlier}), FALSE)"
 
 
-def lock_programs(versions: Sequence[Any]) -> None:
-    ids = sorted({version.program_id for version in versions})
-    list(Program.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
-
-
-def lock_balance_definitions(versions: Sequence[Any]) -> None:
-    ids = sorted({version.balance_definition_id for version in versions})
-    rows = BalanceDefinition.objects.select_for_update().filter(pk__in=ids)
-    list(rows.order_by("pk"))
+def lock_program(program_id: int) -> None:
+    # Not against inserts that refer to the program: points go on being posted.
+    Program.objects.select_for_update(no_key=True).get(pk=program_id)
 
 
 def program_problems(versions: Sequence[Any], every: Sequence[Any]) -> list[str]:

@@ -5,11 +5,14 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import F
+from django.utils import timezone
 
 from approvals import kinds, triggers
+from loyalty import evaluators
 from loyalty import registration as loyalty
+from loyalty.programs import switch_followers
 
-from . import soundness
+from . import assignment, counts, soundness
 from .models import (
     Standing,
     Tier,
@@ -56,7 +59,27 @@ def register() -> None:
     programs.followers.append(follow_programs)
     balances = kinds.kind_named(loyalty.BALANCE_DEFINITION)
     balances.checks.append(soundness.problems_with_balances)
+    switch_followers.append(counts.follow_switch)
+    evaluators.register(
+        evaluators.Evaluator(
+            name="tiers",
+            prepare=assignment.share_groups,
+            evaluate=assignment.bring_up_to_date,
+        )
+    )
     triggers.settable_once(TierAssignment, "superseded_at")
+    table = TierAssignment._meta.db_table
+    triggers.guard(
+        TierAssignment,
+        "overlap",
+        ("INSERT",),
+        f"NEW.superseded_at IS NULL AND EXISTS (SELECT 1 FROM {table} o "
+        "WHERE o.member_id = NEW.member_id AND o.group_id = NEW.group_id "
+        "AND o.superseded_at IS NULL "
+        "AND (o.valid_until IS NULL OR o.valid_until > NEW.valid_from) "
+        "AND (NEW.valid_until IS NULL OR NEW.valid_until > o.valid_from))",
+        "A member holds one tier of a group at any instant.",
+    )
     triggers.guard(
         Standing, "kept", ("DELETE",), "1 = 1", "Standings are brought up to date."
     )
@@ -77,11 +100,11 @@ def follow_tiers(versions: Sequence[Any], at: datetime) -> None:
             # The slab id rests on the primary key: two publications never collide.
             tier.slab_id = tier.slab_id or FIRST_SLAB_ID + tier.pk
         tier.save(update_fields=["publications", "first_live_at", "slab_id"])
-    rules_changed({version.tier.group_id for version in versions}, at)
+    rules_changed({version.tier.group_id for version in versions})
 
 
 def follow_groups(versions: Sequence[Any], at: datetime) -> None:
-    rules_changed({version.group_id for version in versions}, at)
+    rules_changed({version.group_id for version in versions})
 
 
 def follow_programs(versions: Sequence[Any], at: datetime) -> None:
@@ -89,16 +112,21 @@ def follow_programs(versions: Sequence[Any], at: datetime) -> None:
     groups = TierGroup.objects.kept().filter(program__in=programs)
     ids = set(groups.values_list("pk", flat=True))
     lock_groups(ids)
-    rules_changed(ids, at)
+    rules_changed(ids)
 
 
-def rules_changed(group_ids: set[int], at: datetime) -> None:
-    """Renumber the groups' live tiers and ask for a recalculation under new rules."""
-    for group in TierGroup.objects.filter(pk__in=group_ids).order_by("pk"):
+def rules_changed(group_ids: set[int]) -> None:
+    """Renumber the groups' live tiers and judge their members by the new rules.
+
+    Members of a small program move in this very transaction; a large one's are
+    left to the next tick, which is made due now.
+    """
+    groups = TierGroup.objects.filter(pk__in=group_ids).order_by("pk")
+    for group in groups:
         number_tiers(group)
-    TierGroup.objects.filter(pk__in=group_ids).update(
-        ruleset=F("ruleset") + 1, due_at=at
-    )
+    groups.update(ruleset=F("ruleset") + 1)
+    for program_id in sorted({group.program_id for group in groups}):
+        assignment.request_recalculation(program_id, at=timezone.now())
 
 
 def number_tiers(group: TierGroup) -> None:

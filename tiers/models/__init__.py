@@ -5,11 +5,12 @@ several. A **standing** is a member's current state in a group, an **assignment*
 says from when to when a member held a tier, and why.
 """
 
-from .assignments import Standing, TierAssignment
+from .assignments import Recalculation, Standing, TierAssignment
 from .groups import TierGroup, TierGroupVersion
 from .tiers import Tier, TierVersion
 
 __all__ = [
+    "Recalculation",
     "Standing",
     "Tier",
     "TierAssignment",

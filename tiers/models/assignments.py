@@ -1,5 +1,6 @@
 """Who holds which tier, since when and why."""
 
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.db import models
@@ -9,6 +10,9 @@ from loyalty.models import Member, Program
 
 from .groups import TierGroup, TierGroupVersion
 from .tiers import Tier, TierVersion
+
+#: How long a worker may take before another looks after its work.
+LEASE = timedelta(minutes=10)
 
 
 class Standing(models.Model):
@@ -58,6 +62,47 @@ class Standing(models.Model):
 
     def __str__(self) -> str:
         return f"Standing of member {self.member_id} in group {self.group_id}"
+
+
+class RecalculationQuerySet(models.QuerySet["Recalculation"]):
+    def due(self, as_of: datetime) -> "RecalculationQuerySet":
+        return self.filter(due_at__lte=as_of)
+
+    def claim(self, as_of: datetime) -> bool:
+        """Take the one row for this worker; whoever comes second gets False.
+
+        The due time moves forward by the lease: a worker that dies is followed by
+        another when the lease is over.
+        """
+        return bool(self.due(as_of).update(due_at=as_of + LEASE, started_at=as_of))
+
+
+class Recalculation(models.Model):
+    """When a program's standings are next, and were last, brought up to date."""
+
+    program = models.OneToOneField(
+        Program, on_delete=models.PROTECT, related_name="recalculation"
+    )
+    due_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    as_of = models.DateTimeField(
+        null=True, help_text="The instant for which every standing is up to date."
+    )
+    members = models.PositiveIntegerField(
+        default=0, help_text="How many members the last run looked at."
+    )
+    moved = models.PositiveIntegerField(
+        default=0, help_text="How many of them changed tier."
+    )
+
+    objects: ClassVar[Any] = RecalculationQuerySet.as_manager()
+
+    class Meta:
+        indexes = (models.Index(fields=["due_at"], name="recalculations_due"),)
+
+    def __str__(self) -> str:
+        return f"Recalculation of program {self.program_id}"
 
 
 class TierAssignmentQuerySet(models.QuerySet["TierAssignment"]):

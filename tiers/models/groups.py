@@ -68,17 +68,8 @@ class TierGroup(models.Model):
     )
     #: Counts publications that change how members are judged.
     ruleset = models.PositiveIntegerField(default=0, editable=False)
-    recalculated_at = models.DateTimeField(
-        null=True,
-        editable=False,
-        help_text="The instant for which standings were last brought up to date.",
-    )
-    counted_at = models.DateTimeField(
-        null=True,
-        editable=False,
-        help_text="The instant for which the tiers' customers were last counted.",
-    )
-    due_at = models.DateTimeField(null=True, editable=False)
+    #: The ruleset under which every member has been judged.
+    applied_ruleset = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -1,0 +1,31 @@
+"""Scheduled change sets whose time has come."""
+
+from datetime import datetime, timedelta
+
+from . import lifecycle
+from .models import ChangeSet
+
+#: A worker that dies is followed by another after so long.
+LEASE = timedelta(minutes=5)
+
+
+def go_live_due(*, as_of: datetime, dry_run: bool = False) -> dict[str, int]:
+    """Publish every scheduled change set that is due; return how that went.
+
+    Each is claimed by moving its due time forward. Running twice at once, or being
+    killed anywhere, publishes each set once.
+    """
+    went = {"published": 0, "failed": 0}
+    due = ChangeSet.objects.due(as_of).order_by("due_at", "pk")
+    for change_set in due:
+        if dry_run:
+            went["published"] += 1
+            continue
+        claim = ChangeSet.objects.filter(pk=change_set.pk, due_at=change_set.due_at)
+        if not claim.update(due_at=as_of + LEASE):
+            continue
+        if lifecycle.go_live(change_set, at=as_of):
+            went["published"] += 1
+        elif ChangeSet.objects.filter(pk=change_set.pk, failed_at=as_of).exists():
+            went["failed"] += 1
+    return went
