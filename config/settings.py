@@ -30,7 +30,9 @@ USE_TZ = True
 # The organisation's number, as the vendors' APIs show it.
 ORG_ID = env.int("ORG_ID", 100)
 # Where people reach us; links in e-mails begin with it.
-SITE_URL = env.str("SITE_URL", f"http://localhost:{env.str('PORT', '8000')}").rstrip("/")
+SITE_URL = env.str("SITE_URL", f"http://localhost:{env.str('PORT', '8000')}").rstrip(
+    "/"
+)
 PROXY_COUNT = env.int("PROXY_COUNT", 0)
 
 # DATABASES
@@ -364,6 +366,7 @@ CELERY_BEAT_SCHEDULE = {
         timedelta(minutes=RECALCULATE_MINUTES), "tiers.refresh_customer_counts"
     ),
     "go-live": _every(timedelta(minutes=1), "approvals.go_live"),
+    "send-notices": _every(timedelta(minutes=1), "approvals.send_notices"),
     "send-notices": _every(timedelta(minutes=1), "approvals.send_notices"),
 }
 

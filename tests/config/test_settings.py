@@ -104,12 +104,19 @@ def test_beat_drops_a_run_when_the_next_one_is_due():
         task.name: (task.task, task.expire_seconds, task.schedule.run_every)
         for task in PeriodicTask.objects.exclude(name__startswith="celery.")
     }
-    quarter = timedelta(minutes=15)
+    minute, quarter = timedelta(minutes=1), timedelta(minutes=15)
     assert periods == {
         "recalculate-tiers": ("tiers.recalculate", 900, quarter),
         "refresh-customer-counts": ("tiers.refresh_customer_counts", 900, quarter),
-        "go-live": ("approvals.go_live", 60, timedelta(minutes=1)),
+        "go-live": ("approvals.go_live", 60, minute),
+        "send-notices": ("approvals.send_notices", 60, minute),
     }
+
+
+def test_every_scheduled_task_exists():
+    app.loader.import_default_modules()
+    scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+    assert scheduled <= set(app.tasks)
 
 
 @pytest.mark.django_db
