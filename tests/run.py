@@ -163,7 +163,7 @@ def bench(arguments: Sequence[str]) -> int:
             }
             return subprocess.run(
                 [sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider"]
-                + ["-o", "norecursedirs=", str(folder), *arguments],
+                + ["-o", "norecursedirs=.*", str(folder), *arguments],
                 cwd=ROOT,
                 env=environment(env),
             ).returncode
