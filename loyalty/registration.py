@@ -8,6 +8,7 @@ from django.db.models import F
 
 from approvals import kinds, triggers
 
+from . import wording
 from .models import (
     Balance,
     BalanceDefinition,
@@ -22,6 +23,7 @@ BALANCE_DEFINITION = "balance definition"
 
 
 def register() -> None:
+    wording.register()
     kinds.register_programs(
         kinds.Programs(
             name=program_name,

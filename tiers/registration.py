@@ -12,7 +12,7 @@ from loyalty import evaluators
 from loyalty import registration as loyalty
 from loyalty.programs import switch_followers
 
-from . import assignment, counts, soundness
+from . import assignment, counts, soundness, wording
 from .models import (
     Standing,
     Tier,
@@ -28,6 +28,7 @@ TIER = "tier"
 
 
 def register() -> None:
+    wording.register()
     kinds.register(
         kinds.Kind(
             name=TIER_GROUP,
