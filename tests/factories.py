@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from approvals import lifecycle, roles
 from approvals.models import ChangeSet
-from loyalty import programs
-from loyalty.models import Contact, Member, Membership, Program
+from loyalty import points, programs
+from loyalty.models import BalanceDefinition, Contact, Member, Membership, Program
 from tiers import drafting
 from tiers.models import TierGroup, TierVersion
 
@@ -123,3 +123,26 @@ def make_member(
     )
     Membership.objects.create(member=member, started_at=joined_at)
     return member
+
+
+def definition_of(program: Program, built_in: str = "POINTS") -> BalanceDefinition:
+    """Return one of a program's built-in balances."""
+    definition: BalanceDefinition = program.balance_definitions.get(built_in=built_in)
+    return definition
+
+
+def earn(
+    member: Member, amount: int, *, occurred_at: datetime | None = None, **fields: Any
+) -> None:
+    """Credit a member with points, at once or at an earlier instant."""
+    definition = fields.pop("definition", None) or definition_of(member.program)
+    points.earn(
+        member,
+        definition,
+        amount,
+        reference=f"earn-{next(_numbers)}",
+        source="tests",
+        by=None,
+        occurred_at=occurred_at,
+        **fields,
+    )
