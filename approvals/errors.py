@@ -91,3 +91,21 @@ class MixedPrograms(Refused):
     """Versions of several programs cannot be decided on together."""
 
     code = "mixed_programs"
+
+
+class NothingChosen(Refused):
+    """A verb on several versions was given none."""
+
+    code = "nothing_chosen"
+
+
+class InvalidText(Refused):
+    """A note or a reason holds characters that nobody can see."""
+
+    code = "invalid_text"
+
+
+class GoLiveInPast(Refused):
+    """The instant that a change was to go live at has passed."""
+
+    code = "go_live_in_past"

@@ -96,6 +96,7 @@ def kind_of(version: Any) -> Kind:
 
 def by_kind(versions: Iterable[Any]) -> list[tuple[Kind, list[Any]]]:
     """Group versions by kind, kinds in locking order, versions by primary key."""
+    versions = list(versions)
     groups = [
         (kind, sorted((v for v in versions if isinstance(v, kind.version)), key=_pk))
         for kind in all_kinds()

@@ -5,6 +5,7 @@ afterwards, by a tick that looks for rows that are due; a mail server that is
 down delays it and stops nothing.
 """
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,9 +16,11 @@ from django.core.mail import EmailMessage
 from django.urls import reverse
 
 from . import kinds
-from .models import ChangeSet, Contribution, Decision, Notice
+from .models import ChangeSet, Decision, Notice
 
 MAX_ATTEMPTS = 5
+
+logger = logging.getLogger(__name__)
 
 
 def to_review(change_set: ChangeSet, *, at: datetime) -> None:
@@ -43,8 +46,9 @@ def decided(change_set: ChangeSet, decision: Decision, *, at: datetime) -> None:
 
 
 def voided(change_set: ChangeSet, *, by: Any, reason: str, at: datetime) -> None:
+    """Tell those who were asked to review that there is nothing to review now."""
     _tell(
-        reviewers_of(change_set),
+        [person for person in reviewers_of(change_set) if person.pk != by.pk],
         change_set,
         f"No need to review any more: {_what(change_set)}",
         f"{_who(by)} took it back. {reason}",
@@ -81,7 +85,6 @@ def reviewers_of(change_set: ChangeSet) -> list[Any]:
 
     A superuser may decide as well, but is not asked: it is nobody's daily work.
     """
-    had_a_hand = _hands(change_set)
     people = (
         get_user_model()
         .objects.with_perm(
@@ -89,7 +92,7 @@ def reviewers_of(change_set: ChangeSet) -> list[Any]:
             include_superusers=False,
             backend="django.contrib.auth.backends.ModelBackend",
         )
-        .exclude(pk__in=had_a_hand)
+        .exclude(pk__in=change_set.contributor_ids)
     )
     sees = kinds.programs().visible_to
     visible = [(person, sees(person)) for person in people]
@@ -112,7 +115,9 @@ def deliver(*, as_of: datetime) -> int:
             continue
         try:
             _mail(notice)
-        except OSError:
+        except Exception:
+            # Whatever a mail backend raises, everybody else still gets their mail.
+            logger.exception("A notice could not be sent", extra={"notice": notice.pk})
             if attempts >= MAX_ATTEMPTS:
                 Notice.objects.filter(pk=notice.pk).update(due_at=None)
             continue
@@ -148,19 +153,8 @@ def _tell(
 
 
 def _makers_of(change_set: ChangeSet) -> list[Any]:
-    users = get_user_model().objects.filter(pk__in=_hands(change_set), is_active=True)
-    return list(users)
-
-
-def _hands(change_set: ChangeSet) -> set[int]:
-    ids: set[int] = set()
-    for kind, version_id in change_set.items.values_list("kind", "version_id"):
-        ids.update(
-            Contribution.objects.filter(kind=kind, version_id=version_id).values_list(
-                "user_id", flat=True
-            )
-        )
-    return ids
+    people = get_user_model().objects.filter(pk__in=change_set.contributor_ids)
+    return list(people.filter(is_active=True))
 
 
 def _what(change_set: ChangeSet) -> str:

@@ -1,53 +1,35 @@
 """Validators of the values that versions hold; forms, API and verbs share them."""
 
 import json
+import math
 import re
-import unicodedata
 import zoneinfo
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 
-# Zero-width and bidirectional controls hide or reorder what a reviewer reads.
-_HIDDEN = {
-    *"\u00ad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064",
-    *"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff",
-}
+from approvals.text import validate_line, validate_text
+
+__all__ = [
+    "validate_channels",
+    "validate_color",
+    "validate_day_and_month",
+    "validate_image",
+    "validate_json",
+    "validate_line",
+    "validate_object",
+    "validate_text",
+    "validate_time_zone",
+]
+
 MAX_JSON_DEPTH = 8
 MAX_JSON_LENGTH = 8192
+MAX_JSON_INTEGER = 2**53 - 1
 
 validate_color = RegexValidator(
     r"\A#[0-9A-Fa-f]{6}\Z", "Write a colour as #RRGGBB, for example #FFD700."
 )
-
-
-def validate_line(value: str) -> None:
-    """Refuse what has no place in one line of text: controls, tricks, nothing."""
-    if not value.strip():
-        raise ValidationError("This must not be blank.", code="invalid_text")
-    _refuse_tricks(value, allowed="")
-
-
-def validate_text(value: str) -> None:
-    """Refuse controls and tricks in text of several lines."""
-    _refuse_tricks(value, allowed="\n\r\t")
-
-
-def _refuse_tricks(value: str, *, allowed: str) -> None:
-    for character in value:
-        if character in allowed:
-            continue
-        # Cc control, Cs lone surrogate, Zl and Zp line and paragraph separators.
-        if (
-            unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
-            or character in _HIDDEN
-        ):
-            raise ValidationError(
-                f"The character U+{ord(character):04X} is not allowed here: "
-                "it cannot be seen.",
-                code="invalid_text",
-            )
 
 
 def validate_time_zone(value: str) -> None:
@@ -72,7 +54,7 @@ def validate_day_and_month(value: str) -> None:
 
 
 def validate_json(value: Any) -> None:
-    """Refuse JSON that is too deep, too large, or holds text that cannot be stored."""
+    """Refuse JSON that is too deep, too large, or holds what cannot be stored."""
     _walk(value, 1)
     if len(json.dumps(value)) > MAX_JSON_LENGTH:
         raise ValidationError(
@@ -91,11 +73,19 @@ def _walk(value: Any, depth: int) -> None:
         validate_text(value)
     elif isinstance(value, dict):
         for key, item in value.items():
-            validate_text(key)
+            _walk(key, depth + 1)
             _walk(item, depth + 1)
     elif isinstance(value, list):
         for item in value:
             _walk(item, depth + 1)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValidationError("This number is not finite.", code="invalid_number")
+    elif isinstance(value, int) and abs(value) > MAX_JSON_INTEGER:
+        # Others read JSON with floating point, where this is another number.
+        raise ValidationError(
+            f"This number is too large: at most {MAX_JSON_INTEGER}.",
+            code="invalid_number",
+        )
 
 
 def validate_object(value: Any) -> None:

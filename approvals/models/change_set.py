@@ -98,19 +98,23 @@ class ChangeSet(models.Model):
 
     @property
     def state(self) -> str:
-        """One word for people, derived from the decision and what followed."""
+        """A word or two for people, derived from the decision and what followed."""
         decision = getattr(self, "decision", None)
         if self.published_at:
             return "Published"
-        if self.voided_at:
-            return "Withdrawn" if decision is None else "Taken back"
         if decision is None:
-            return "Waiting"
+            return "Taken back" if self.voided_at else "Waiting"
         if decision.kind == Decision.Kind.REJECTED:
             return "Rejected"
         if self.failed_at:
             return "Publishing failed"
-        return "Scheduled"
+        return "Called off" if self.voided_at else "Scheduled"
+
+    @property
+    def contributor_ids(self) -> set[int]:
+        """Ids of everybody who had a hand in any of the set's versions."""
+        hands = Contribution.objects.to(self).values_list("user_id", flat=True)
+        return set(hands)
 
 
 class ChangeSetItem(models.Model):
@@ -144,6 +148,17 @@ class ChangeSetItem(models.Model):
         return self.label
 
 
+class ContributionQuerySet(models.QuerySet["Contribution"]):
+    def to(self, change_set: ChangeSet) -> "ContributionQuerySet":
+        """Everybody's hand in the versions of a change set."""
+        item = ChangeSetItem.objects.filter(
+            change_set=change_set,
+            kind=OuterRef("kind"),
+            version_id=OuterRef("version_id"),
+        )
+        return self.filter(Exists(item))
+
+
 class Contribution(models.Model):
     """Somebody had a hand in a version, and so may not approve it."""
 
@@ -161,6 +176,8 @@ class Contribution(models.Model):
     )
     role = models.CharField(max_length=9, choices=Role.choices)
     created_at = models.DateTimeField()
+
+    objects: ClassVar[Any] = ContributionQuerySet.as_manager()
 
     class Meta:
         constraints = (
