@@ -35,11 +35,14 @@ SITE_URL = env.str("SITE_URL", f"http://localhost:{env.str('PORT', '8000')}").rs
 )
 PROXY_COUNT = env.int("PROXY_COUNT", 0)
 
+# What we keep beside the code: SQLite's database, and what `manage.py up` needs.
+DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var")))
+
 # DATABASES
 # ------------------------------------------------------------------------------
 DATABASES = {
     "default": env.db_url(
-        "DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'tierwright.sqlite3'}"
+        "DATABASE_URL", f"sqlite:///{DATA_DIR / 'tierwright.sqlite3'}"
     )
 }
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
@@ -366,7 +369,6 @@ CELERY_BEAT_SCHEDULE = {
         timedelta(minutes=RECALCULATE_MINUTES), "tiers.refresh_customer_counts"
     ),
     "go-live": _every(timedelta(minutes=1), "approvals.go_live"),
-    "send-notices": _every(timedelta(minutes=1), "approvals.send_notices"),
     "send-notices": _every(timedelta(minutes=1), "approvals.send_notices"),
 }
 

@@ -66,7 +66,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: str, **options: Any) -> None:
         started = time.monotonic()
-        folder = settings.BASE_DIR / "var"
+        folder = settings.DATA_DIR
         with alone_in(folder), Supervisor(self.stdout) as supervisor:
             try:
                 number = free_port(host, port)
