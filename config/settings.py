@@ -388,13 +388,21 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
+    # "format" is a query parameter like any other; the Accept header decides.
+    "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Tierwright",
     "DESCRIPTION": "Loyalty tiers, in the words of the systems that already ask.",
     "VERSION": "0.1.0",
+    # Of the two, the one that can say "always null".
+    "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    # Choices that several fields share, under one name.
+    "ENUM_NAME_OVERRIDES": {
+        "DowngradeTo": "tiers.models.tiers.TierVersion.DowngradeTo",
+    },
     # From our own static files, so that the page needs nobody else's server.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

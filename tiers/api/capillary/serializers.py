@@ -1,0 +1,234 @@
+"""Capillary's words for what ``entries`` found, and its query parameters.
+
+Every value passes through these declarations on its way out, so what the OpenAPI
+document says is what is sent. ``source`` names ours.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from tiers.models import TierVersion
+
+from .entries import KPI_TYPES, SAME_AS_ELIGIBILITY, TRACKER
+from .protocol import StatusFilterNotSupported
+
+OPEN_STATUSES = ["DRAFT", "PENDING_APPROVAL", "REJECTED", "PUBLISH_FAILED"]
+
+# What is sent
+
+
+class Entries(serializers.Serializer):
+    """Leaves out what is null, at every depth; our columns say "not set" with "" too."""
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        return {k: v for k, v in shown.items() if v is not None and v != ""}
+
+
+@extend_schema_field(OpenApiTypes.DATETIME)
+class Instant(serializers.DateTimeField):
+    """An instant as the vendor writes it, in UTC and to the second."""
+
+    suffix = "Z"
+
+    def to_representation(self, value: datetime) -> str:
+        plain = value.astimezone(UTC).replace(tzinfo=None)
+        return plain.isoformat(timespec="seconds") + self.suffix
+
+
+class InstantWithOffset(Instant):
+    """The other form, which the vendor's example has for dates of renewal."""
+
+    suffix = "+00:00"
+
+
+@extend_schema_field({"type": "number", "minimum": 0})
+class Number(serializers.Field):
+    """A JSON number: whole where it can be."""
+
+    def to_representation(self, value: float) -> float:
+        return value
+
+
+class Text(serializers.CharField):
+    """A text, which the vendor also uses for some numbers and ids."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"required": False} | options)
+
+
+class Choice(serializers.ChoiceField):
+    def __init__(self, choices: Any, **options: Any) -> None:
+        super().__init__(choices, **{"required": False} | options)
+
+
+class Whole(serializers.IntegerField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"required": False} | options)
+
+
+class YesNo(serializers.BooleanField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"required": False} | options)
+
+
+class EligibilitySerializer(Entries):
+    kpiType = serializers.ChoiceField(
+        sorted({*KPI_TYPES.values(), TRACKER}), source="kpi_type"
+    )
+    threshold = Number(required=False, help_text="Absent on the base tier.")
+    upgradeType = serializers.ChoiceField(
+        TierVersion.UpgradeType.choices, source="upgrade_type"
+    )
+    expressionRelation = Text(source="expression_relation")
+    conditions = serializers.ListField(child=serializers.DictField(), required=False)
+
+
+class ConditionsSerializer(Entries):
+    purchase = serializers.CharField(help_text="-1: not set.")
+    numVisits = serializers.CharField(help_text="-1: not set.")
+    points = serializers.CharField(help_text="-1: not set.")
+    tracker = serializers.ListField(child=serializers.JSONField())
+
+
+class TermsSerializer(Entries):
+    """What renewal and downgrade both show."""
+
+    shouldDowngrade = YesNo(source="should_downgrade")
+    conditions = ConditionsSerializer(required=False)
+    always = YesNo()
+    renewalOrderString = serializers.JSONField(
+        source="renewal_order_string", required=False
+    )
+
+
+class RenewalSerializer(TermsSerializer):
+    periodType = Choice(TierVersion.PeriodType.choices, source="period_type")
+    periodValue = Text(source="period_value", help_text="Months, as a text.")
+    unit = Choice(["NUM_MONTHS"])
+    startDate = InstantWithOffset(source="start_date", required=False)
+    endDate = InstantWithOffset(source="end_date", required=False)
+    isFixedTypeWithoutYear = YesNo(source="is_fixed_type_without_year")
+    renewalWindowType = Choice(
+        TierVersion.RenewalWindow.choices, source="renewal_window_type"
+    )
+    computationWindowStartValue = Whole(source="computation_window_start_value")
+    computationWindowEndValue = Whole(source="computation_window_end_value")
+    minimumDuration = Whole(source="minimum_duration")
+    criteriaType = serializers.ChoiceField(
+        [SAME_AS_ELIGIBILITY], source="criteria_type"
+    )
+    downgradeTo = Choice(TierVersion.DowngradeTo.choices, source="downgrade_to")
+    expressionRelationAIRA = Text(source="expression_relation_aira")
+    expressionRelation = Text(source="renewal_expression_relation")
+    originalExpression = Text(source="original_expression")
+
+
+class DowngradeSerializer(TermsSerializer):
+    target = Choice(TierVersion.DowngradeTo.choices, source="downgrade_to")
+    reevaluateOnReturn = serializers.BooleanField(source="reevaluate_on_return")
+    dailyEnabled = serializers.BooleanField(source="daily_enabled")
+
+
+class ChannelsSerializer(Entries):
+    upgrade = serializers.ListField(child=serializers.CharField())
+    renewal = serializers.ListField(child=serializers.CharField())
+    downgrade = serializers.ListField(child=serializers.CharField())
+    reminders = serializers.ListField(child=serializers.CharField())
+
+
+class MetaSerializer(Entries):
+    createdBy = Text(source="created_by_id")
+    createdAt = Instant(source="created_at")
+    updatedBy = Text(source="updated_by_id")
+    updatedAt = Instant(source="updated_at")
+    approvedBy = Text(source="approved_by_id")
+    approvedAt = Instant(source="approved_at", required=False)
+    rejectedBy = Text(source="rejected_by_id")
+    rejectedAt = Instant(source="rejected_at", required=False)
+    rejectionComment = Text(source="rejection_comment")
+
+
+class TierEntrySerializer(Entries):
+    """What live and open versions both show."""
+
+    status: serializers.Field
+    origin: serializers.Field
+    slabId = Whole(source="slab_id", help_text="Absent until first published.")
+    tierUniqueId = Text(source="unique_id")
+    objectId = Text(source="object_id", help_text="The id of this version.")
+    name = serializers.CharField(source="version.name")
+    description = Text(source="version.description")
+    color = Text(source="version.color", help_text="#RRGGBB")
+    serialNumber = serializers.IntegerField(
+        source="serial_number", help_text="Position in the ladder, 1 at the bottom."
+    )
+    eligibility = EligibilitySerializer()
+    renewal = RenewalSerializer(required=False)
+    meta = MetaSerializer()
+
+
+class LiveTierSerializer(TierEntrySerializer):
+    """A tier as it is in force."""
+
+    status = serializers.ChoiceField(["LIVE"])
+    origin = serializers.ChoiceField(["BOTH", "LEGACY_SQL_ONLY"])
+    tierStartDate = Instant(source="live_since")
+    downgrade = DowngradeSerializer(required=False)
+    communicationModeConfig = ChannelsSerializer(source="channels")
+    customerCount = Whole(
+        source="customer_count", help_text="Active customers; absent until counted."
+    )
+    countRefreshedAt = Instant(source="counted_at", required=False)
+
+
+class OpenTierSerializer(TierEntrySerializer):
+    """A version of a tier that is not in force yet."""
+
+    status = serializers.ChoiceField(OPEN_STATUSES)
+    origin = serializers.ChoiceField(["BOTH", "MONGO_ONLY"])
+    rejectionComment = Text(
+        source="rejection_comment", help_text="Why; present when it was rejected."
+    )
+
+
+# What is asked
+
+
+class CanonicalInteger(serializers.IntegerField):
+    """A whole number in its one spelling, so that an id has no second name.
+
+    Python would read "１", " 1", "01" and "1_0" as numbers too.
+    """
+
+    default_error_messages = {"invalid": "Write a whole number, for example 973."}
+
+    def to_internal_value(self, data: Any) -> int:
+        if not re.fullmatch(r"0|-?[1-9][0-9]*", str(data)):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class ListQuery(serializers.Serializer):
+    """The query of the list; what it does not know is ignored, as the vendor does."""
+
+    programId = CanonicalInteger(source="program_id")
+    tier = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        trim_whitespace=False,
+        help_text="The `slabId` or `tierUniqueId` of the one tier that is wanted.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        for name in ("programId", "tier"):
+            if len(self.initial_data.getlist(name)) > 1:
+                raise serializers.ValidationError({name: "This was sent twice."})
+        if "status" in self.initial_data:
+            raise StatusFilterNotSupported("Tiers cannot be listed by status.")
+        return attrs

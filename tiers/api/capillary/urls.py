@@ -1,0 +1,10 @@
+"""Addresses of Capillary's voice; the vendor writes them without a slash at the end."""
+
+from django.urls import path
+
+from .views import NothingHere, TierList
+
+urlpatterns = [
+    path("v3/tiers", TierList.as_view(), name="capillary-tiers"),
+    path("v3/<path:anything>", NothingHere.as_view()),
+]
