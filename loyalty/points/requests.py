@@ -100,7 +100,9 @@ def outcome(request: PointsRequest, *, replayed: bool) -> Posting:
     """Return what came of a request, or raise the refusal that did."""
     kept = request.outcome
     if request.status == Status.REFUSED:
-        raise KEPT[kept["code"]](kept["message"], **kept["details"])
+        # PostgreSQL keeps keys in an order of its own.
+        details = dict(sorted(kept["details"].items()))
+        raise KEPT[kept["code"]](kept["message"], **details)
     return Posting(
         request_id=request.pk,
         uuid=request.uuid,

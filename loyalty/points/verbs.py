@@ -8,8 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from .. import evaluators
-from ..errors import PostingRefused
-from ..models import BalanceDefinition, Member
+from ..models import BalanceDefinition, Member, PointsRequest
 from . import asking, requests
 from .asking import Activity, Kind, Line, check_amount
 from .ledger import Ledger
@@ -180,7 +179,7 @@ def _post(
         with transaction.atomic():
             first = requests.find(program_id, source, reference)
             if first is None:
-                refusal, request = _write(program_id, source, activity, by=by, at=at)
+                request = _write(program_id, source, activity, by=by, at=at)
     except IntegrityError:
         # The same reference came twice at once, and the other one was faster.
         first = requests.find(program_id, source, reference)
@@ -189,14 +188,12 @@ def _post(
     if first is not None:
         requests.expect_same(first, activity)
         return requests.outcome(first, replayed=True)
-    if refusal:
-        raise refusal
     return requests.outcome(request, replayed=False)
 
 
 def _write(
     program_id: int, source: str, activity: Activity, *, by: Any, at: datetime | None
-) -> tuple[PostingRefused | None, Any]:
+) -> PointsRequest:
     """Post an activity that is new; locks go groups first, then the member."""
     evaluators.prepare(program_id)
     ledger = Ledger(program_id)
@@ -209,4 +206,4 @@ def _write(
     ledger.write(at)
     if refusal is None:
         evaluators.evaluate(program_id, [activity.member_id], at)
-    return refusal, request
+    return request
