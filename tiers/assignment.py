@@ -11,7 +11,7 @@ does. Running twice changes nothing the second time; a worker that dies leaves e
 member either as before or as after.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -52,7 +52,7 @@ def recalculate(program: Program, *, as_of: datetime, dry_run: bool = False) -> 
     groups = list(_groups(program.pk))
     rulesets = {group.pk: group.ruleset for group in groups}
     last = 0
-    while ids := list(_members_to_look_at(program.pk, groups, as_of, last)):
+    while ids := _members_to_look_at(program.pk, groups, as_of, last):
         with transaction.atomic():
             report.members += len(ids)
             report.moved += bring_up_to_date(program.pk, ids, as_of)
@@ -132,19 +132,26 @@ def _make_missing_rows(as_of: datetime) -> None:
 
 def _members_to_look_at(
     program_id: int, groups: Sequence[TierGroup], as_of: datetime, after: int
-) -> Iterator[int]:
+) -> list[int]:
+    """Return the next members to judge, in order; each reason has its own index."""
     members = Member.objects.filter(program=program_id, pk__gt=after).order_by("pk")
-    wanted = Q(marked_at__isnull=False)
+    found = set(members.marked().values_list("pk", flat=True)[:CHUNK])
     for group in groups:
-        standing = Standing.objects.filter(member=OuterRef("pk"), group=group)
-        if group.applied_ruleset != group.ruleset:
-            judged = standing.filter(
-                Q(due_at__isnull=True) | Q(due_at__gt=as_of), ruleset=group.ruleset
+        if group.applied_ruleset == group.ruleset:
+            due = Standing.objects.filter(
+                group=group, due_at__lte=as_of, member__gt=after
             )
-            wanted |= ~Exists(judged)
+            ids = due.order_by("member").values_list("member", flat=True)
         else:
-            wanted |= Exists(standing.filter(due_at__lte=as_of))
-    yield from members.filter(wanted).values_list("pk", flat=True)[:CHUNK]
+            judged = Standing.objects.filter(
+                Q(due_at__isnull=True) | Q(due_at__gt=as_of),
+                member=OuterRef("pk"),
+                group=group,
+                ruleset=group.ruleset,
+            )
+            ids = members.filter(~Exists(judged)).values_list("pk", flat=True)
+        found.update(ids[:CHUNK])
+    return sorted(found)[:CHUNK]
 
 
 # One chunk

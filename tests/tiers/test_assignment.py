@@ -175,10 +175,10 @@ def test_a_tick_looks_at_nobody_when_nothing_is_due(
     for _ in range(20):
         factories.make_member(member.program)
     assignment.recalculate(member.program, as_of=NOW)
-    # groups, members to look at; then in one transaction: begin, ruleset applied,
+    # groups, marked members, due standings; then in one transaction: begin, ruleset applied,
     # counts (savepoint, tiers locked, status, count, update, release), the row of
     # the program (savepoint, locked, update, release), commit
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(16):
         report = assignment.recalculate(member.program, as_of=NOW)
     assert report.members == 0
 
