@@ -181,7 +181,7 @@ def _new_contact(person: Person, at: datetime) -> Contact:
         email=_address(person.email),
         mobile=person.mobile,
         external_id=person.external_id,
-        created_at=at,
+        created_at=person.joined_at or at,
     )
 
 
@@ -195,7 +195,7 @@ def _new_member(
         subscription_id=person.subscription_id or f"{program.pk}-{contact.pk:07d}",
         card=person.card,
         meta=person.meta,
-        created_at=at,
+        created_at=person.joined_at or at,
         marked_at=at,
     )
 

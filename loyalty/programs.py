@@ -5,7 +5,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.core.management.color import no_style
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -72,6 +73,8 @@ def create_program(
     if uuid_:
         program.uuid = uuid_
     program.save(force_insert=True)
+    if pk is not None:
+        _move_sequence_past(Program)
     versions: list[Any] = [
         lifecycle.open_draft(
             ProgramVersion(
@@ -110,6 +113,14 @@ def create_program(
         )
     lifecycle.publish_now(versions, by=by, at=at)
     return program
+
+
+def _move_sequence_past(model: type[Program]) -> None:
+    """See to it that the next id is free; PostgreSQL does not notice given ones."""
+    statements = connection.ops.sequence_reset_sql(no_style(), [model])
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
 
 
 @transaction.atomic
