@@ -1,9 +1,12 @@
 """Scheduled change sets whose time has come."""
 
+import logging
 from datetime import datetime, timedelta
 
 from . import lifecycle
 from .models import ChangeSet
+
+logger = logging.getLogger(__name__)
 
 #: A worker that dies is followed by another after so long.
 LEASE = timedelta(minutes=5)
@@ -24,7 +27,14 @@ def go_live_due(*, as_of: datetime, dry_run: bool = False) -> dict[str, int]:
         claim = ChangeSet.objects.filter(pk=change_set.pk, due_at=change_set.due_at)
         if not claim.update(due_at=as_of + LEASE):
             continue
-        if lifecycle.go_live(change_set, at=as_of):
+        try:
+            published = lifecycle.go_live(change_set, at=as_of)
+        except Exception:
+            # Ours to mend, and tried again after the lease; the others go on.
+            logger.exception("Going live broke off", extra={"id": change_set.pk})
+            went["failed"] += 1
+            continue
+        if published:
             went["published"] += 1
         elif ChangeSet.objects.filter(pk=change_set.pk, failed_at=as_of).exists():
             went["failed"] += 1

@@ -35,3 +35,10 @@ def _refuse_tricks(value: str, *, allowed: str) -> None:
                 "it cannot be seen.",
                 code="invalid_text",
             )
+
+
+def comparable(value: str) -> str:
+    """Return what two texts have in common that people would call the same."""
+    folded = unicodedata.normalize("NFKC", value).casefold()
+    # Folding can undo what normalising did: "ﬀ" in capitals, for one.
+    return unicodedata.normalize("NFKC", folded).strip()

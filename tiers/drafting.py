@@ -27,7 +27,7 @@ def add_group(
 ) -> TierGroupVersion:
     """Make a tier group with a first draft; a program's first is its main group."""
     at = at or timezone.now()
-    Program.objects.select_for_update().get(pk=program.pk)
+    Program.objects.select_for_update(no_key=True).get(pk=program.pk)
     first = not TierGroup.objects.filter(program=program, is_default=True).exists()
     group = TierGroup.objects.create(
         program=program, is_default=first, source=source, created_at=at, created_by=by
@@ -55,7 +55,7 @@ def add_tier(
     import may bring its ``slab_id``.
     """
     at = at or timezone.now()
-    Program.objects.select_for_update().get(pk=group.program_id)
+    Program.objects.select_for_update(no_key=True).get(pk=group.program_id)
     highest = (
         Tier.objects.kept()
         .filter(program=group.program_id)

@@ -88,7 +88,9 @@ def register() -> None:
 
 def lock_groups(group_ids: Iterable[int]) -> None:
     ids = sorted(set(group_ids))
-    list(TierGroup.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
+    # Not against inserts that refer to a group: drafts go on being made.
+    rows = TierGroup.objects.select_for_update(no_key=True).filter(pk__in=ids)
+    list(rows.order_by("pk"))
 
 
 def follow_tiers(versions: Sequence[Any], at: datetime) -> None:

@@ -4,14 +4,17 @@ They are checked when a change set is submitted, and again under the group's loc
 when it is published: two changes, each fine alone, may not be fine together.
 """
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
-from loyalty.models import ProgramVersion
+from approvals.text import comparable
+from loyalty.models import BalanceDefinition, ProgramVersion
 
 from .models import TierGroup, TierGroupVersion, TierVersion
+from .models.groups import Measure, WindowKind
 
 NameRule = ProgramVersion.NameRule
 
@@ -24,6 +27,9 @@ class Outcome:
     version: TierGroupVersion | None
     tiers: list[TierVersion]
     name_rule: str
+    #: What an empty measure means: points of so many months.
+    rolling_months: int
+    points: int | None
 
 
 def problems_in_groups_of(versions: Sequence[Any], every: Sequence[Any]) -> list[str]:
@@ -90,19 +96,21 @@ def outcome(group: TierGroup, changed: Iterable[Any]) -> Outcome:
         .filter(tier__group=group)
         .exclude(tier__in=[v.tier_id for v in tiers])
     )
-    rule = (
-        programs[0].tier_name_rule
+    program = (
+        programs[0]
         if programs
-        else ProgramVersion.objects.live()
-        .filter(program=group.program_id)
-        .values_list("tier_name_rule", flat=True)
-        .first()
+        else ProgramVersion.objects.live().filter(program=group.program_id).first()
+    )
+    points = BalanceDefinition.objects.filter(
+        program=group.program_id, built_in=BalanceDefinition.BuiltIn.POINTS
     )
     return Outcome(
         group=group,
         version=version,
         tiers=[*untouched, *(v for v in tiers if not v.is_retirement)],
-        name_rule=rule or NameRule.CASEFOLD,
+        name_rule=program.tier_name_rule if program else NameRule.CASEFOLD,
+        rolling_months=program.rolling_window_months if program else 12,
+        points=points.values_list("pk", flat=True).first(),
     )
 
 
@@ -116,7 +124,7 @@ def problems(after: Outcome) -> list[str]:
             f"{names}: the group of these tiers would not be live. Publish the group "
             "with them, or retire them with it."
         ]
-    return [*_base(after), *_names(after), *_thresholds(after)]
+    return [*_base(after), *_names(after), *_thresholds(after), *_conditions(after)]
 
 
 def ordered(version: TierGroupVersion, tiers: Iterable[TierVersion]) -> list[Any]:
@@ -161,7 +169,7 @@ def _names(after: Outcome) -> list[str]:
     for tier in sorted(after.tiers, key=lambda t: t.tier_id):
         key = tier.name.strip()
         if after.name_rule == NameRule.CASEFOLD:
-            key = unicodedata.normalize("NFKC", key).casefold().strip()
+            key = comparable(tier.name)
         if key in seen:
             found.append(
                 f"The name {tier.name} is taken by another tier of the group"
@@ -172,52 +180,85 @@ def _names(after: Outcome) -> list[str]:
 
 
 def _thresholds(after: Outcome) -> list[str]:
+    """Thresholds of one measure rise strictly."""
     assert after.version is not None
     found = []
     highest: dict[Any, TierVersion] = {}
-    conditions: dict[frozenset[tuple[int, int]], TierVersion] = {}
     for tier in ordered(after.version, after.tiers):
-        if tier.access_conditions:
-            key = frozenset(
-                (c["balance_definition"], c["minimum"]) for c in tier.access_conditions
-            )
-            if key in conditions:
-                found.append(
-                    f"{tier.name} asks for the same as {conditions[key].name}."
-                )
-            conditions[key] = tier
         if tier.threshold is None:
             continue
-        measure = measure_of(tier, after.version)
+        measure = _resolved(measure_of(tier, after.version), after)
         below = highest.get(measure)
         if below is not None and below.threshold is not None:
-            if tier.threshold == below.threshold:
-                found.append(
-                    f"{tier.name} asks for {tier.threshold.normalize():f}, as "
-                    f"{below.name} does: each tier needs a threshold of its own."
-                )
-            elif tier.threshold < below.threshold:
-                found.append(
-                    f"{tier.name} stands above {below.name} but asks for "
-                    f"{tier.threshold.normalize():f}, less than "
-                    f"{below.threshold.normalize():f}."
-                )
+            found += _rising(tier, tier.threshold, below, below.threshold)
         highest[measure] = tier
     return found
 
 
-def measure_of(tier: TierVersion, group: TierGroupVersion) -> tuple[Any, ...]:
-    """Return what a tier's threshold is compared with; empty parts are defaults."""
-    if tier.measure or tier.measured_balance_id:
-        return (
-            tier.measure,
-            tier.measured_balance_id,
-            tier.window_kind,
-            tier.window_months,
+def _conditions(after: Outcome) -> list[str]:
+    """Conditions on one balance rise strictly; those on several differ, and people
+    say which tier is the higher one."""
+    assert after.version is not None
+    tiers = [t for t in ordered(after.version, after.tiers) if t.access_conditions]
+    asked = {c["balance_definition"] for t in tiers for c in t.access_conditions}
+    found = []
+    if len(asked) < 2:
+        for below, tier in pairwise(tiers):
+            found += _rising(tier, Decimal(_least(tier)), below, Decimal(_least(below)))
+        return found
+    seen: dict[frozenset[tuple[int, int]], TierVersion] = {}
+    for tier in tiers:
+        key = frozenset(
+            (c["balance_definition"], c["minimum"]) for c in tier.access_conditions
         )
+        if key in seen:
+            found.append(f"{tier.name} asks for the same as {seen[key].name}.")
+        seen.setdefault(key, tier)
+    unranked = [t.name for t in tiers if t.tier_id not in after.version.tier_order]
+    if len(tiers) > 1 and unranked:
+        found.append(
+            f"{', '.join(unranked)}: tiers that ask for amounts of several balances "
+            "have no order of their own. Put them in the group's order of tiers."
+        )
+    return found
+
+
+def _rising(
+    tier: TierVersion, asked: Decimal, below: TierVersion, asked_below: Decimal
+) -> list[str]:
+    if asked == asked_below:
+        return [
+            f"{tier.name} asks for {asked.normalize():f}, as {below.name} does: each "
+            "tier needs a threshold of its own."
+        ]
+    if asked < asked_below:
+        return [
+            f"{tier.name} stands above {below.name} but asks for "
+            f"{asked.normalize():f}, less than {asked_below.normalize():f}."
+        ]
+    return []
+
+
+def measure_of(tier: TierVersion, group: TierGroupVersion) -> tuple[Any, ...]:
+    """Return what a tier's threshold is compared with; empty parts are defaults.
+
+    What a tier leaves empty is as its group has it; a number of months of its own
+    is a rolling window.
+    """
+    rolling = WindowKind.ROLLING if tier.window_months else ""
     return (
-        group.measure,
-        group.measured_balance_id,
-        group.window_kind,
+        tier.measure or group.measure,
+        tier.measured_balance_id or group.measured_balance_id,
+        tier.window_kind or rolling or group.window_kind,
         tier.window_months or group.window_months,
     )
+
+
+def _resolved(measure: tuple[Any, ...], after: Outcome) -> tuple[Any, ...]:
+    """Fill defaults in, so that two ways to say one measure are equal."""
+    kind, balance, window_kind, months = measure
+    kind = kind or Measure.WINDOW
+    months = months or after.rolling_months
+    if kind != Measure.WINDOW or window_kind == WindowKind.CALENDAR_YEAR:
+        months = None
+    return (kind, balance or after.points, months)

@@ -14,7 +14,8 @@ def new_object_id() -> str:
     return f"{int(time.time()):08x}{secrets.token_hex(8)}"
 
 
-class VersionQuerySet(models.QuerySet["Version"]):
+# Of any kind of version, each with fields of its own.
+class VersionQuerySet(models.QuerySet[Any]):
     def open(self) -> "VersionQuerySet":
         return self.filter(status__in=Version.OPEN)
 

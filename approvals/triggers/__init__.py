@@ -9,9 +9,10 @@
 * A change set takes no items once it is decided on, is decided on by nobody who had
   a hand in it, is closed once and keeps what it was closed on.
 
-They are installed after every ``migrate`` (on SQLite they are away while it runs) and compared with the catalogue by a system check. The owner
-of a database can always disable them; ``INSERT OR REPLACE`` on SQLite fires them
-because ``recursive_triggers`` is on for every connection (see settings).
+They are installed after every ``migrate`` (on SQLite they are away while it runs)
+and compared with the catalogue by a system check. The owner of a database can always
+disable them; ``INSERT OR REPLACE`` on SQLite fires them because
+``recursive_triggers`` is on for every connection (see settings).
 """
 
 from .catalogue import Guard, append_only, guard, guards, settable_once
