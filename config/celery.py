@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from billiard.process import current_process
 from celery import Celery
 from celery.signals import beat_embedded_init
 
@@ -17,5 +18,6 @@ app.autodiscover_tasks()
 
 @beat_embedded_init.connect
 def end_beat_with_its_worker(**kwargs: Any) -> None:
-    # With -B, beat is a process of its own; a killed worker would leave it behind.
-    die_with(os.getppid())
+    # With -B, beat is a process of its own; a killed worker would leave it behind. Its
+    # present parent would not do: the worker may have been killed a moment ago.
+    die_with(current_process()._parent_pid)  # type: ignore[attr-defined]
