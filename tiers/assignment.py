@@ -170,8 +170,8 @@ def bring_up_to_date(
     locked = Member.objects.select_for_update(no_key=True).filter(pk__in=ids)
     marked = {m.pk for m in locked.order_by("pk").only("marked_at") if m.marked_at}
     ladders = rules.ladders_of(groups)
-    memberships = _memberships(ids)
-    lines = _lines(ids, ladders.values())
+    memberships = memberships_of(ids)
+    lines = lines_of(ids, ladders.values())
     moved = set()
     for group in groups:
         outcomes = {
@@ -206,7 +206,7 @@ def _live_groups() -> Any:
     return TierGroup.objects.kept().filter(versions__live_from__isnull=False)
 
 
-def _memberships(ids: Sequence[int]) -> dict[int, list[ladder.Span]]:
+def memberships_of(ids: Sequence[int]) -> dict[int, list[ladder.Span]]:
     found: dict[int, list[ladder.Span]] = {}
     rows = Membership.objects.filter(member__in=ids)
     for member, start, end in rows.values_list("member", "started_at", "ended_at"):
@@ -214,7 +214,7 @@ def _memberships(ids: Sequence[int]) -> dict[int, list[ladder.Span]]:
     return found
 
 
-def _lines(
+def lines_of(
     ids: Sequence[int], ladders: Iterable[Sequence[ladder.Ladder]]
 ) -> dict[int, list[ladder.Line]]:
     balances = {
