@@ -31,3 +31,33 @@ def record(
         reason=reason,
         created_at=at,
     )
+
+
+#: What people read for each verb; the thing's name follows.
+PAST = {
+    "draft": "drafted a change of",
+    "revise": "edited the draft of",
+    "discard": "discarded the draft of",
+    "submit": "submitted",
+    "withdraw": "withdrew",
+    "dissolve": "took back the submission of",
+    "approve": "approved",
+    "reject": "rejected",
+    "publish_now": "published",
+    "unschedule": "called off the scheduled change of",
+    "retry": "approved anew",
+    "go_live": "made live, as scheduled,",
+    "fail": "could not make live",
+    "activate": "activated the tiers of",
+    "prepare": "prepared the tiers of",
+    "pause": "paused the tiers of",
+    "resume": "resumed the tiers of",
+    "disable": "switched off the tiers of",
+    "recalculate": "recalculated the tiers of",
+}
+
+
+def in_words(event: AuditEvent) -> str:
+    """Say an event as a sentence without its end: "maya submitted Gold"."""
+    did = PAST.get(event.verb) or event.verb.replace("_", " ") + ":"
+    return f"{event.actor_name} {did} {event.label}"

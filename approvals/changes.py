@@ -88,10 +88,6 @@ class Difference:
     def changed(self) -> list[Line]:
         return [line for section in self.sections for line in section.changed]
 
-    @property
-    def path(self) -> str:
-        """Where the admin shows the thing."""
-        return self.kind.admin_path(self.version) if self.kind.admin_path else ""
 
 
 _wordings: dict[type[Version], Wording] = {}
@@ -241,7 +237,9 @@ def as_submitted(item: ChangeSetItem, version: Any) -> Any:
 def two_edits(mine: Any, theirs: Any) -> list[Line]:
     """Return the fields in which two wordings of one version differ."""
     return [
-        line for section in between(theirs, mine) for line in section.lines
+        line
+        for section in between(theirs, mine)
+        for line in section.lines
         if line.changed
     ]
 

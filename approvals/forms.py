@@ -14,6 +14,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from .text import validate_line, validate_text
 
@@ -206,7 +207,7 @@ class PictureField(StrictCharField):
 class PartsWidget(forms.MultiWidget):
     """Several labelled inputs that make up one value."""
 
-    template_name = "admin/widgets/parts.html"
+    template_name = "approvals/widgets/parts.html"
 
     def __init__(self, labels: Sequence[str], widgets: Sequence[forms.Widget]) -> None:
         self.labels = labels
@@ -243,9 +244,7 @@ class AmountsField(forms.MultiValueField):
     ) -> None:
         self.amounts = amounts
         super().__init__(
-            fields=[
-                StrictIntegerField(min_value=0, required=False) for _ in amounts
-            ],
+            fields=[StrictIntegerField(min_value=0, required=False) for _ in amounts],
             widget=AmountsWidget(amounts, widget),
             require_all_fields=False,
             **kwargs,
@@ -324,18 +323,57 @@ class LeastAmountsField(AmountsField):
         ]
 
 
-class CommentForm(forms.Form):
-    """What somebody says on the page that asks "are you sure?"."""
+class ActForm(forms.Form):
+    """The page that asks "are you sure?"; ``seen`` names what was read on it."""
 
-    comment = StrictTextField(label="Comment", required=False, max_length=2000)
-    fingerprint = forms.CharField(
-        required=False, max_length=64, widget=forms.HiddenInput
+    seen = forms.CharField(required=False, max_length=4000, widget=forms.HiddenInput)
+
+
+class CommentForm(ActForm):
+    comment = StrictTextField(
+        label="Comment",
+        required=False,
+        max_length=2000,
+        help_text="Others can read it later. You may leave it empty.",
     )
 
 
-class ReasonForm(CommentForm):
+class ReasonForm(ActForm):
     comment = StrictTextField(
         label="Reason",
         max_length=2000,
         error_messages={"required": "Say why: others will read it."},
+        help_text="Others will read it.",
+    )
+
+
+class SubmitForm(ActForm):
+    note = StrictTextField(
+        label="Note for the reviewer",
+        required=False,
+        max_length=2000,
+        help_text="Why this change is wanted.",
+    )
+    go_live_at = StrictDateTimeField(
+        label="Go live on",
+        required=False,
+        help_text="Empty: as soon as it is approved.",
+    )
+
+    def clean_go_live_at(self) -> datetime | None:
+        instant: datetime | None = self.cleaned_data["go_live_at"]
+        if instant and instant <= timezone.now():
+            raise ValidationError(
+                "This has passed already: choose a later day and time.",
+                code="go_live_in_past",
+            )
+        return instant
+
+
+class PublishForm(ActForm):
+    note = StrictTextField(
+        label="Note",
+        required=False,
+        max_length=2000,
+        help_text="Why this change is wanted. It stays in the record.",
     )

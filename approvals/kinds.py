@@ -52,6 +52,8 @@ class Programs:
     """What the lifecycle asks about programs."""
 
     name: Callable[[int], str]
+    #: All programs' names by id, in one go.
+    names: Callable[[], dict[int, str]]
     #: Lock a program: publications in one program go one after the other.
     lock: Callable[[int], None]
     approval_required: Callable[[int], bool]

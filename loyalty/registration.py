@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import F
 
 from approvals import kinds, triggers
+from approvals.text import comparable
 
 from . import wording
 from .models import (
@@ -27,6 +28,7 @@ def register() -> None:
     kinds.register_programs(
         kinds.Programs(
             name=program_name,
+            names=program_names,
             lock=lock_program,
             approval_required=approval_required,
             visible_to=visible_program_ids,
@@ -68,8 +70,15 @@ def register() -> None:
 
 
 def program_name(program_id: int) -> str:
-    names = ProgramVersion.objects.filter(program=program_id).order_by("-live_from")
-    return names.values_list("name", flat=True).first() or f"Program {program_id}"
+    versions = ProgramVersion.objects.filter(program=program_id)
+    # What was never live comes last, on every engine: a draft names nothing yet.
+    latest = versions.order_by(F("live_from").desc(nulls_last=True), "number")
+    return latest.values_list("name", flat=True).first() or f"Program {program_id}"
+
+
+def program_names() -> dict[int, str]:
+    programs = Program.objects.with_live().order_by("pk")
+    return {program.pk: str(program) for program in programs}
 
 
 def approval_required(program_id: int) -> bool:
@@ -115,23 +124,26 @@ def program_problems(versions: Sequence[Any], every: Sequence[Any]) -> list[str]
 
 
 def balance_problems(versions: Sequence[Any], every: Sequence[Any]) -> list[str]:
+    """Check that built-in balances stay, and that names differ in a program."""
+    changed = {version.balance_definition_id: version for version in versions}
+    programs = {version.balance_definition.program_id for version in versions}
+    untouched = (
+        BalanceDefinitionVersion.objects.live()
+        .filter(balance_definition__program__in=programs)
+        .exclude(balance_definition__in=changed)
+    )
     problems = []
-    for version in versions:
-        definition = version.balance_definition
-        if version.is_retirement and definition.built_in:
-            problems.append(f"{version.name} is built in and cannot be retired.")
-        taken = (
-            BalanceDefinitionVersion.objects.live()
-            .filter(
-                balance_definition__program=definition.program_id,
-                name__iexact=version.name,
-            )
-            .exclude(balance_definition=definition)
-        )
-        if not version.is_retirement and taken.exists():
+    taken = {comparable(version.name) for version in untouched}
+    for version in changed.values():
+        if version.is_retirement:
+            if version.balance_definition.built_in:
+                problems.append(f"{version.name} is built in and cannot be retired.")
+            continue
+        if comparable(version.name) in taken:
             problems.append(
                 f"Another balance of the program is called {version.name} already."
             )
+        taken.add(comparable(version.name))
     return problems
 
 

@@ -1,0 +1,12 @@
+"""The admin of approvals, and what the admins of other apps are built from."""
+
+from django.contrib import admin
+
+from ..models import ChangeSet
+from . import people, records
+from .change_sets import ChangeSetAdmin
+
+admin.site.register(ChangeSet, ChangeSetAdmin)
+for model, model_admin in records.REGISTERED:
+    admin.site.register(model, model_admin)
+people.register()

@@ -1,0 +1,190 @@
+"""Who may sign in, with which roles; schedules; who was locked out."""
+
+from typing import Any
+
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, Permission, User
+from django.http import HttpRequest
+from django_celery_beat import admin as beat_admin
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
+
+from .. import roles, ui
+
+
+class RoleFilter(ui.ChoiceFilter):
+    title = "role"
+    parameter_name = "role"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [(str(pk), name) for pk, name in Group.objects.values_list("pk", "name")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(groups=self.value()) if self.value() else queryset
+
+
+class UserAdmin(DjangoUserAdmin, ui.ModelAdmin):
+    """People. Nobody is deleted: what they did names them; switch them off."""
+
+    form = ui.UserChangeForm
+    add_form = ui.UserCreationForm
+    change_password_form = ui.AdminPasswordChangeForm
+    list_display = ("person", "email", "roles", "active", "seen")
+    list_filter = (RoleFilter,)
+    search_fields = ("username", "first_name", "last_name", "email")
+    filter_horizontal = ()
+    autocomplete_fields = ("groups",)
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        ("May sign in", {"fields": ("is_active", "is_staff", "groups")}),
+        (
+            "Everything",
+            {"fields": ("is_superuser", "user_permissions"), "classes": ("collapse",)},
+        ),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    readonly_fields = ("last_login", "date_joined")
+    add_fieldsets = (
+        (
+            None,
+            {"fields": ("username", "usable_password", "password1", "password2")},
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return self.add_fieldsets
+        if request.user.is_superuser:
+            return self.fieldsets
+        # Whoever keeps the list of people gives roles, never single rights.
+        return [f for f in self.fieldsets if f[0] != "Everything"]
+
+    @ui.display(description="Person", ordering="username")
+    def person(self, user: Any) -> Any:
+        return ui.two_lines(user.username, user.get_full_name())
+
+    @ui.display(description="Roles")
+    def roles(self, user: Any) -> str:
+        names = [group.name for group in user.groups.all()]
+        if user.is_superuser:
+            names.insert(0, "Superuser")
+        return ", ".join(names)
+
+    @ui.display(description="Signs in", ordering="is_active")
+    def active(self, user: Any) -> Any:
+        allowed = user.is_active and user.is_staff
+        return ui.badge("Yes", "good") if allowed else ui.badge("No")
+
+    @ui.display(description="Last signed in", ordering="last_login")
+    def seen(self, user: Any) -> str:
+        return ui.when(user.last_login, "Never")
+
+
+class GroupAdmin(DjangoGroupAdmin, ui.ModelAdmin):
+    """Roles."""
+
+    list_display = ("name",)
+    search_fields = ("name",)
+    filter_horizontal = ("permissions",)
+    ordering = ("name",)
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        if db_field.name == "permissions":
+            # Rights that our pages ask for; those of Django's own tables do nothing.
+            ours = Permission.objects.filter(
+                content_type__app_label__in=(*roles.OURS, "auth")
+            )
+            kwargs["queryset"] = ours.exclude(
+                codename__regex=r"^(add|change|delete)_(?!user$|group$)"
+            ).select_related("content_type")
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+
+class ForSuperusers:
+    """A schedule may run any task, so that it is a superuser's to change."""
+
+    def _is_superuser(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_active and request.user.is_superuser)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._is_superuser(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._is_superuser(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self._is_superuser(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._is_superuser(request)
+
+
+class PeriodicTaskAdmin(ForSuperusers, beat_admin.PeriodicTaskAdmin, ui.ModelAdmin):
+    list_display = ("name", "enabled", "scheduler", "last_run_at", "one_off")
+    list_filter = ()
+    date_hierarchy = None
+    actions = ()
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("interval", "crontab", "solar", "clocked")
+        )
+
+
+class ScheduleAdmin(ForSuperusers, ui.ModelAdmin):
+    pass
+
+
+class CrontabAdmin(ForSuperusers, beat_admin.CrontabScheduleAdmin, ui.ModelAdmin):
+    pass
+
+
+class LockoutAdmin(ForSuperusers, ui.ReadOnlyAdmin):
+    """Refused sign-ins; only superusers see names and addresses that were tried."""
+
+    list_display = ("attempt_time", "username", "ip_address", "user_agent")
+    search_fields = ("username", "ip_address")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+REGISTERED: tuple[tuple[Any, Any], ...] = (
+    (User, UserAdmin),
+    (Group, GroupAdmin),
+    (PeriodicTask, PeriodicTaskAdmin),
+    (IntervalSchedule, ScheduleAdmin),
+    (CrontabSchedule, CrontabAdmin),
+    (SolarSchedule, ScheduleAdmin),
+    (ClockedSchedule, ScheduleAdmin),
+    (AccessAttempt, LockoutAdmin),
+    (AccessLog, LockoutAdmin),
+    (AccessFailureLog, LockoutAdmin),
+)
+
+
+def register() -> None:
+    """Take these over from their own apps, in our look."""
+    for model, model_admin in REGISTERED:
+        if admin.site.is_registered(model):
+            admin.site.unregister(model)
+        admin.site.register(model, model_admin)

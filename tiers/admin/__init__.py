@@ -1,0 +1,40 @@
+"""The admin of tier groups, tiers, and who holds them."""
+
+from django.contrib import admin
+
+from loyalty.models import Member, Program
+
+from ..models import (
+    Recalculation,
+    Standing,
+    Tier,
+    TierAssignment,
+    TierGroup,
+    TierGroupVersion,
+    TierVersion,
+)
+from .groups import TierGroupAdmin, TierGroupVersionAdmin
+from .people import (
+    MemberWithTiersAdmin,
+    RecalculationAdmin,
+    StandingAdmin,
+    TierAssignmentAdmin,
+)
+from .programs import ProgramWithTiersAdmin
+from .tiers import TierAdmin, TierVersionAdmin
+
+admin.site.register(TierGroup, TierGroupAdmin)
+admin.site.register(TierGroupVersion, TierGroupVersionAdmin)
+admin.site.register(Tier, TierAdmin)
+admin.site.register(TierVersion, TierVersionAdmin)
+admin.site.register(Standing, StandingAdmin)
+admin.site.register(TierAssignment, TierAssignmentAdmin)
+admin.site.register(Recalculation, RecalculationAdmin)
+
+# What loyalty shows of a member and a program, with their tiers.
+for model, model_admin in (
+    (Member, MemberWithTiersAdmin),
+    (Program, ProgramWithTiersAdmin),
+):
+    admin.site.unregister(model)
+    admin.site.register(model, model_admin)
