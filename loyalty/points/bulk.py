@@ -19,6 +19,7 @@ from ..models import PointsRequest, Program
 from . import asking, requests
 from .asking import Activity
 from .ledger import Ledger
+from .requests import Request
 
 CHUNK = 2000
 #: Another batch with the same references can be faster this many times in a row.
@@ -121,7 +122,7 @@ def _try_chunk(
                 _replay(first, activity)
                 report.replayed += 1
                 continue
-            request = requests.new(program_id, source, activity, by=by, at=at)
+            request = requests.new(activity)
             refusal = ledger.post(activity, request, at=at)
             known[activity.reference] = request
             if refusal:
@@ -131,13 +132,13 @@ def _try_chunk(
             report.problems.append(
                 Problem(str(activity.reference), problem.code, problem.message)
             )
-    ledger.write(at)
+    ledger.write(source, by=by, at=at)
     return report
 
 
 def _known(
     program_id: int, source: str, part: list[Activity]
-) -> dict[str, PointsRequest]:
+) -> dict[str, PointsRequest | Request]:
     references = [a.reference for a in part if isinstance(a.reference, str)]
     found = PointsRequest.objects.filter(
         program=program_id, source=source, reference__in=references
@@ -145,7 +146,7 @@ def _known(
     return {request.reference: request for request in found}
 
 
-def _replay(first: PointsRequest, activity: Activity) -> None:
+def _replay(first: PointsRequest | Request, activity: Activity) -> None:
     """Raise the first refusal again, or ``ReferenceReused``; else all is well."""
     requests.expect_same(first, activity)
     requests.outcome(first, replayed=True)

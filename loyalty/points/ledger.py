@@ -8,10 +8,11 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Q
 
-from .. import chain
+from .. import chain, rows
 from ..errors import (
     BalanceRetired,
     InvalidPosting,
@@ -25,15 +26,11 @@ from ..models import (
     Member,
     Membership,
     PointsEntry,
-    PointsRequest,
 )
 from . import requests
 from .asking import Activity, Kind, Line
-from .requests import Posted
+from .requests import Posted, Request
 from .rules import Rules, amount_to_post, live_rules
-
-#: Rows per INSERT on PostgreSQL; SQLite cuts smaller by itself.
-BATCH = 2000
 
 
 @dataclass(slots=True)
@@ -53,8 +50,8 @@ class Ledger:
         self.program_id = program_id
         self.rules: dict[int, Rules] = {}
         self.accounts: dict[int, Account] = {}
-        self.requests: list[PointsRequest] = []
-        self.entries: list[PointsEntry] = []
+        self.requests: list[Request] = []
+        self.links: list[tuple[chain.Link, str]] = []
 
     def hold(self, member_ids: Iterable[int]) -> None:
         """Lock members in the order of their keys, whoever else does the same."""
@@ -88,7 +85,7 @@ class Ledger:
             self.accounts[member_id].balances[definition_id] = amount
 
     def post(
-        self, activity: Activity, request: PointsRequest, *, at: datetime
+        self, activity: Activity, request: Request, *, at: datetime
     ) -> PostingRefused | None:
         """Decide on an activity; note its lines, or the refusal, under ``request``."""
         try:
@@ -141,7 +138,7 @@ class Ledger:
         activity: Activity,
         line: Line,
         amount: int,
-        request: PointsRequest,
+        request: Request,
         at: datetime,
     ) -> Posted:
         member = account.member
@@ -164,11 +161,10 @@ class Ledger:
         )
         member.chain_length = link.sequence
         member.chain_head = chain.hash_of(link, member.chain_head)
-        member.marked_at = at
         balance = account.balances.get(line.definition_id, 0) + amount
         account.balances[line.definition_id] = balance
         account.touched.add(line.definition_id)
-        self.entries.append(_entry(link, request, member.chain_head))
+        self.links.append((link, member.chain_head))
         return Posted(
             uuid=link.uuid,
             definition_id=line.definition_id,
@@ -178,66 +174,70 @@ class Ledger:
             balance=balance,
         )
 
-    def write(self, at: datetime) -> None:
+    def write(self, source: str, *, by: Any, at: datetime) -> None:
         """Write requests, lines, balances, chain heads and marks."""
-        # By reference: two batches that share some wait for each other in one order.
-        self.requests.sort(key=lambda request: request.reference)
-        PointsRequest.objects.bulk_create(self.requests, batch_size=BATCH)
-        if not self.entries:
-            return
-        for entry in self.entries:
-            # The keys that the requests have been given just now.
-            entry.request_id = entry.request.pk
-        PointsEntry.objects.bulk_create(self.entries, batch_size=BATCH)
+        requests.write(self.program_id, source, self.requests, by=by, at=at)
+        rows.insert(
+            PointsEntry,
+            ENTRY_FIELDS,
+            map(_values, self.links),
+            # Its key is known to the database only.
+            lookups={"request": "uuid"},
+        )
         touched = [account for account in self.accounts.values() if account.touched]
-        Balance.objects.bulk_create(
-            [
-                Balance(
-                    member_id=account.member.pk,
-                    balance_definition_id=definition_id,
-                    amount=account.balances[definition_id],
-                    updated_at=at,
-                )
+        rows.insert(
+            Balance,
+            ("member", "balance_definition", "amount", "updated_at"),
+            (
+                (account.member.pk, definition_id, account.balances[definition_id], at)
                 for account in touched
                 for definition_id in sorted(account.touched)
-            ],
-            batch_size=BATCH,
-            update_conflicts=True,
-            unique_fields=["member", "balance_definition"],
-            update_fields=["amount", "updated_at"],
+            ),
+            unique=("member", "balance_definition"),
+            replace=("amount", "updated_at"),
         )
-        _save_heads([account.member for account in touched])
+        rows.update(
+            Member,
+            ("chain_length", "chain_head", "marked_at"),
+            (
+                (member.chain_length, member.chain_head, at, member.pk)
+                for member in (account.member for account in touched)
+            ),
+        )
 
 
-def _entry(link: chain.Link, request: PointsRequest, hash_: str) -> PointsEntry:
-    return PointsEntry(
-        uuid=link.uuid,
-        member_id=link.member_id,
-        balance_definition_id=link.balance_definition_id,
-        kind=link.kind,
-        amount=link.amount,
-        occurred_at=link.occurred_at,
-        window_at=link.window_at,
-        recorded_at=link.recorded_at,
-        request=request,
-        description=link.description,
-        meta=link.meta,
-        sequence=link.sequence,
-        hash=hash_,
-    )
+#: What ``chain.Link`` says, and the hash of it.
+ENTRY_FIELDS = (
+    "member",
+    "sequence",
+    "uuid",
+    "balance_definition",
+    "kind",
+    "amount",
+    "occurred_at",
+    "window_at",
+    "recorded_at",
+    "request",
+    "description",
+    "meta",
+    "hash",
+)
 
 
-def _save_heads(members: list[Member]) -> None:
-    fields = ["chain_length", "chain_head", "marked_at"]
-    if len(members) == 1:
-        members[0].save(update_fields=fields)
-        return
-    # An upsert of rows that are there and locked: one statement for thousands,
-    # where bulk_update builds a CASE of as many branches.
-    Member.objects.bulk_create(
-        members,
-        batch_size=BATCH,
-        update_conflicts=True,
-        unique_fields=["id"],
-        update_fields=fields,
+def _values(linked: tuple[chain.Link, str]) -> tuple[Any, ...]:
+    link, hash_ = linked
+    return (
+        link.member_id,
+        link.sequence,
+        link.uuid,
+        link.balance_definition_id,
+        link.kind,
+        link.amount,
+        link.occurred_at,
+        link.window_at,
+        link.recorded_at,
+        link.request,
+        link.description,
+        link.meta,
+        hash_,
     )

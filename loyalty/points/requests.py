@@ -10,8 +10,9 @@ back, and it reads the first one's outcome.
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from .. import rows
 from ..errors import KEPT, PostingRefused, ReferenceReused
 from ..models import PointsEntry, PointsRequest
 from .asking import Activity
@@ -35,8 +36,7 @@ class Posted:
 class Posting:
     """What came of a request: the same each time that it is sent."""
 
-    request_id: int
-    uuid: UUID
+    request: UUID
     member_id: int
     lines: tuple[Posted, ...]
     #: Whether this call wrote nothing, the request having been made before.
@@ -45,7 +45,20 @@ class Posting:
     @property
     def entries(self) -> Any:
         """The ledger lines, in the order in which they were written."""
-        return PointsEntry.objects.filter(request=self.request_id).order_by("sequence")
+        entries = PointsEntry.objects.filter(request__uuid=self.request)
+        return entries.order_by("sequence")
+
+
+@dataclass(slots=True)
+class Request:
+    """A request that is to be written, with its outcome."""
+
+    uuid: UUID
+    reference: str
+    fingerprint: str
+    member_id: int
+    status: str = Status.COMPLETED
+    outcome: dict[str, Any] = field(default_factory=dict)
 
 
 def find(program_id: int, source: str, reference: str) -> PointsRequest | None:
@@ -54,24 +67,17 @@ def find(program_id: int, source: str, reference: str) -> PointsRequest | None:
     ).first()
 
 
-def new(
-    program_id: int, source: str, activity: Activity, *, by: Any, at: datetime
-) -> PointsRequest:
-    """Return an unsaved request, whose outcome is still to be filled in."""
-    return PointsRequest(
-        program_id=program_id,
-        source=source,
+def new(activity: Activity) -> Request:
+    """Return a request whose outcome is still to be filled in."""
+    return Request(
+        uuid=uuid4(),
         reference=activity.reference,
         fingerprint=activity.fingerprint(),
-        status=Status.COMPLETED,
         member_id=activity.member_id,
-        created_by=by,
-        created_at=at,
-        settled_at=at,
     )
 
 
-def complete(request: PointsRequest, lines: list[Posted]) -> None:
+def complete(request: Request, lines: list[Posted]) -> None:
     request.outcome = {
         "lines": [
             {
@@ -87,7 +93,7 @@ def complete(request: PointsRequest, lines: list[Posted]) -> None:
     }
 
 
-def refuse(request: PointsRequest, refusal: PostingRefused) -> None:
+def refuse(request: Request, refusal: PostingRefused) -> None:
     request.status = Status.REFUSED
     request.outcome = {
         "code": refusal.code,
@@ -96,7 +102,7 @@ def refuse(request: PointsRequest, refusal: PostingRefused) -> None:
     }
 
 
-def outcome(request: PointsRequest, *, replayed: bool) -> Posting:
+def outcome(request: PointsRequest | Request, *, replayed: bool) -> Posting:
     """Return what came of a request, or raise the refusal that did."""
     kept = request.outcome
     if request.status == Status.REFUSED:
@@ -104,8 +110,7 @@ def outcome(request: PointsRequest, *, replayed: bool) -> Posting:
         details = dict(sorted(kept["details"].items()))
         raise KEPT[kept["code"]](kept["message"], **details)
     return Posting(
-        request_id=request.pk,
-        uuid=request.uuid,
+        request=request.uuid,
         member_id=request.member_id or 0,
         lines=tuple(
             Posted(
@@ -122,12 +127,52 @@ def outcome(request: PointsRequest, *, replayed: bool) -> Posting:
     )
 
 
-def expect_same(first: PointsRequest, activity: Activity) -> None:
+def write(
+    program_id: int, source: str, requests: list[Request], *, by: Any, at: datetime
+) -> None:
+    # By reference: two batches that share some wait for each other in one order.
+    requests.sort(key=lambda request: request.reference)
+    rows.insert(
+        PointsRequest,
+        (
+            "uuid",
+            "reference",
+            "fingerprint",
+            "member",
+            "status",
+            "outcome",
+            "content",
+            "program",
+            "source",
+            "created_by",
+            "created_at",
+            "settled_at",
+        ),
+        (
+            (
+                request.uuid,
+                request.reference,
+                request.fingerprint,
+                request.member_id,
+                request.status,
+                request.outcome,
+                {},
+                program_id,
+                source,
+                by and by.pk,
+                at,
+                at,
+            )
+            for request in requests
+        ),
+    )
+
+
+def expect_same(first: PointsRequest | Request, activity: Activity) -> None:
     """Refuse a reference that was given to something else before."""
     if first.fingerprint != activity.fingerprint():
         raise ReferenceReused(
-            f"The reference {first.reference} was used for another posting on "
-            f"{first.created_at:%d %B %Y at %H:%M} UTC. A new posting needs a "
-            "reference of its own.",
+            f"The reference {first.reference} was used for another posting. A new "
+            "posting needs a reference of its own.",
             first=first,
         )

@@ -8,11 +8,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from .. import evaluators
-from ..models import BalanceDefinition, Member, PointsRequest
+from ..models import BalanceDefinition, Member
 from . import asking, requests
 from .asking import Activity, Kind, Line, check_amount
 from .ledger import Ledger
-from .requests import Posting
+from .requests import Posting, Request
 
 BuiltIn = BalanceDefinition.BuiltIn
 
@@ -193,7 +193,7 @@ def _post(
 
 def _write(
     program_id: int, source: str, activity: Activity, *, by: Any, at: datetime | None
-) -> PointsRequest:
+) -> Request:
     """Post an activity that is new; locks go groups first, then the member."""
     evaluators.prepare(program_id)
     ledger = Ledger(program_id)
@@ -201,9 +201,9 @@ def _write(
     # The clock is read under the lock: along a chain, time never runs backwards.
     at = at or timezone.now()
     ledger.read(at)
-    request = requests.new(program_id, source, activity, by=by, at=at)
+    request = requests.new(activity)
     refusal = ledger.post(activity, request, at=at)
-    ledger.write(at)
+    ledger.write(source, by=by, at=at)
     if refusal is None:
         evaluators.evaluate(program_id, [activity.member_id], at)
     return request

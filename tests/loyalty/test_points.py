@@ -283,7 +283,7 @@ def test_a_reference_stands_for_one_content(member, stars, other):
     asked = {"amount": 250, "reference": "order-1", **SHOP} | other
     with pytest.raises(ReferenceReused) as refused:
         points.earn(member, stars, asked.pop("amount"), **asked)
-    assert refused.value.first.pk == first.request_id
+    assert refused.value.first.uuid == first.request
 
 
 def test_a_reference_stands_for_one_member_and_one_kind(member, stars, program):

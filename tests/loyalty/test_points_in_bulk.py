@@ -174,20 +174,6 @@ def test_a_chunk_costs_the_same_however_many_it_posts(
         earned(crowd[number % 5], stars, 1, f"r{number}") for number in range(size)
     ]
     # Savepoint and release, members' lock, rules, intervals, balances, known
-    # references; requests, entries, balances, members, in one statement each as far
-    # as the engine takes that many parameters.
-    with django_assert_num_queries(11 + _extra_statements(size)):
+    # references; requests, entries, balances, members.
+    with django_assert_num_queries(11):
         points.post_many(program, batch, source="import", by=None)
-
-
-def _extra_statements(size):
-    """How many INSERTs more than one a table's rows take; SQLite counts parameters."""
-    from django.db import connection
-
-    extra = 0
-    for model in (PointsRequest, PointsEntry):
-        fields = [f for f in model._meta.concrete_fields if not f.primary_key]
-        rows = [model()] * size
-        per_statement = connection.ops.bulk_batch_size(fields, rows)
-        extra += (size - 1) // per_statement
-    return extra

@@ -163,12 +163,12 @@ def test_one_reference_from_four_threads_has_one_effect_and_one_answer(program, 
 
 def repr_of(posting):
     assert isinstance(posting, points.Posting), posting
-    kept = PointsRequest.objects.get(pk=posting.request_id)
+    kept = PointsRequest.objects.get(uuid=posting.request)
     lines = [
         [str(line.uuid), line.definition_id, line.kind, line.amount, line.balance]
         for line in posting.lines
     ]
-    return json.dumps([str(posting.uuid), lines, kept.outcome], sort_keys=True)
+    return json.dumps([str(posting.request), lines, kept.outcome], sort_keys=True)
 
 
 def test_one_refusal_from_four_threads_is_the_same_for_all(program, stars):
@@ -192,17 +192,15 @@ def test_without_the_constraint_twins_have_more_than_one_effect(
 ):
     """Looking first is not enough: two look, neither sees, both write."""
     member = factories.make_member(program)
-    new = requests.new
+    write = requests.write
 
-    def forget(program_id, source, activity, **fields):
+    def forget(program_id, source, written, **fields):
         # A source of its own for each request is a constraint that never bites.
-        request = new(program_id, source, activity, **fields)
-        request.source = f"{source}-{request.uuid}"[:64]
-        return request
+        write(program_id, f"{source}-{written[0].uuid}", written, **fields)
 
-    monkeypatch.setattr(requests, "new", forget)
+    monkeypatch.setattr(requests, "write", forget)
     results = four_twins(member, stars, "order")
-    assert len({result.uuid for result in results}) > 1, "This test proves nothing."
+    assert len({result.request for result in results}) > 1, "This test proves nothing."
 
 
 def test_batches_with_the_same_references_post_each_once(program, stars):
