@@ -21,9 +21,10 @@ from typing import Protocol
 
 from .children import die_with
 
-# Together below the five seconds that people are promised.
-POLITE_SECONDS = 3.0
-LAST_SECONDS = 1.0
+# Together well below the five seconds that people are promised: a busy machine needs
+# some of them to see everybody out.
+POLITE_SECONDS = 2.0
+LAST_SECONDS = 0.5
 
 
 class Stopped(KeyboardInterrupt):

@@ -111,7 +111,7 @@ class Command(BaseCommand):
             "web",
             [python, "-m", "gunicorn", "config.wsgi", "--bind", f"{host}:{port}"]
             + ["--worker-class", "gthread", "--threads", "8", "--workers", "1"]
-            + ["--graceful-timeout", "2", "--log-level", "warning"]
+            + ["--graceful-timeout", "1", "--log-level", "warning"]
             + ["--no-control-socket"],
             env=env,
         )
