@@ -94,7 +94,10 @@ def waiting_count(request: HttpRequest) -> int:
 
 def sidebar(request: HttpRequest) -> dict[str, Any]:
     user: Any = request.user
-    navigation = []
+    navigation: list[dict[str, Any]] = []
+    if not user.is_active or not user.is_staff:
+        # The page to sign in asks as well.
+        return {"navigation": navigation}
     for section, links in _links.items():
         items = [_item(request, link) for link in links if _offered(link, user)]
         if items:
