@@ -1,0 +1,89 @@
+"""What must be true of the whole database, whatever was done to it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from approvals import fingerprint, kinds
+from approvals.models import ChangeSet, Decision, Version
+from loyalty.models import ProgramVersion
+
+
+def unapproved() -> list[str]:
+    """Return a sentence for each version that is or was live without a right to.
+
+    Each must say what its change set's item says, under a decision on just these
+    items: approved by a stranger to all of them, or waived while the program that
+    was in force asked for no approval.
+    """
+    return [
+        f"{kind.word} version {version.pk} ({version}): {problem}"
+        for kind in kinds.all_kinds()
+        for version in kind.version._default_manager.filter(live_from__isnull=False)
+        for problem in _problems(kind, version)
+    ]
+
+
+def crowded() -> list[str]:
+    """Return a sentence for each thing with two live or two open versions."""
+    found = []
+    for kind in kinds.all_kinds():
+        table = kind.version._default_manager
+        for word, rows in (
+            ("live", table.live()),
+            ("open", table.open().filter(direct=False)),
+        ):
+            things = list(rows.values_list(f"{kind.version.THING}_id", flat=True))
+            found += [
+                f"{kind.word} {thing} has {things.count(thing)} {word} versions"
+                for thing in sorted({t for t in things if things.count(t) > 1})
+            ]
+    return found
+
+
+def _problems(kind: kinds.Kind, version: Any) -> Iterator[str]:
+    change_set: ChangeSet | None = version.change_set
+    if change_set is None:
+        yield "it is in no change set"
+        return
+    items = list(change_set.items.all())
+    item = next(
+        (i for i in items if (i.kind, i.version_id) == (kind.name, version.pk)), None
+    )
+    if item is None:
+        yield "its change set has no item for it"
+    elif not item.content_hash == version.content_hash == _hash(version):
+        yield "it says something else than what was submitted"
+    submitted = fingerprint.fingerprint(
+        [(i.kind, i.version_id, i.content_hash, i.based_on_id) for i in items],
+        go_live_at=change_set.go_live_at,
+        roll_out=change_set.roll_out,
+    )
+    decision = Decision.objects.filter(change_set=change_set).first()
+    if decision is None:
+        yield "nobody decided on it"
+    elif not decision.fingerprint == change_set.fingerprint == submitted:
+        yield "the decision was on something else"
+    elif decision.kind == Decision.Kind.APPROVED:
+        if decision.decided_by_id in change_set.contributor_ids:
+            yield f"{decision.decided_by} approved a change of their own"
+    elif decision.kind == Decision.Kind.WAIVED:
+        if _approval_was_required(change_set, version):
+            yield "approval was waived while the program asked for it"
+    else:
+        yield f"the decision was {decision.kind}"
+
+
+def _hash(version: Version) -> str:
+    return fingerprint.content_hash(version)
+
+
+def _approval_was_required(change_set: ChangeSet, version: Any) -> bool:
+    in_force = (
+        ProgramVersion.objects.filter(
+            program=change_set.program_id, live_from__lte=version.live_from
+        )
+        .exclude(change_set=change_set)
+        .order_by("-live_from", "-number")
+        .first()
+    )
+    return in_force is not None and in_force.approval_required
