@@ -13,7 +13,9 @@ from approvals import kinds, lifecycle, roles
 from approvals.models import ChangeSet, Version
 from loyalty.models import Program, ProgramLimit
 from tests import checkers, factories
-from tiers.models import Tier, TierGroup
+from tiers.models import Tier, TierGroup, TierVersion
+
+from .stories import draft_of
 
 Status = Version.Status
 
@@ -58,7 +60,7 @@ class Stage:
     touch: Callable[[Any], None] = field(default=lambda version: None)
 
     def live(self, kind: str) -> Any:
-        things = {
+        things: dict[str, Callable[[], Any]] = {
             "program": lambda: self.program,
             "balance definition": lambda: self.program.balance_definitions.get(
                 built_in="POINTS"
@@ -94,7 +96,7 @@ class Stage:
     def fail(self, change_set: ChangeSet) -> None:
         """Let a scheduled change set go live while something forbids it."""
         assert change_set.go_live_at is not None
-        kind = kinds.kind_named(change_set.items.first().kind)
+        kind = kinds.kind_named(change_set.items.all()[0].kind)
         kind.checks.append(lambda versions, every: ["Mercury is in retrograde."])
         try:
             assert not lifecycle.go_live(change_set, at=change_set.go_live_at)
@@ -166,3 +168,25 @@ def people(stage: Stage) -> dict[str, User]:
         user=found["limited to this program"], program=stage.program
     )
     return found
+
+
+@pytest.fixture
+def mike(db: None) -> User:
+    """Another maker."""
+    return factories.make_maker("mike")
+
+
+@pytest.fixture
+def rita(db: None) -> User:
+    """Another reviewer."""
+    return factories.make_reviewer("rita")
+
+
+@pytest.fixture
+def three(group: TierGroup, maya: User) -> list[TierVersion]:
+    """Drafts for all three tiers of the group."""
+    return [
+        draft_of(group, "Bronze", maya, description="The start."),
+        draft_of(group, "Silver", maya, threshold=600),
+        draft_of(group, "Gold", maya, threshold=1200),
+    ]
