@@ -51,7 +51,7 @@ class BasicAuthentication(authentication.BasicAuthentication):
         # Django's own request: axes keeps its notes there, and DRF's would begin to
         # parse the body when asked for POST.
         http = request._request
-        known = User.objects.filter(username=userid).first()
+        known = next(iter(User.objects.filter(username=userid)), None)
         key = _key(known, http) if known else ""
         if known and known.is_active and _remembers(key, _digest(known, password)):
             return known, None

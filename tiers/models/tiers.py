@@ -127,7 +127,12 @@ class Tier(models.Model):
 
     @property
     def unique_id(self) -> str:
-        return f"ut-{self.program_id}-{self.number:03d}"
+        return unique_id(self.program_id, self.number)
+
+
+def unique_id(program_id: int, number: int) -> str:
+    """Word a tier's number as the id by which a tier is known before it is live."""
+    return f"ut-{program_id}-{number:03d}"
 
 
 class TierVersion(Version):
