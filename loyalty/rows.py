@@ -6,10 +6,12 @@ model's fields adapt them, and send one statement with many parameter lists.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from functools import lru_cache, partial
 from typing import Any
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+
+Adapter = Callable[[Any], Any]
 
 
 def insert(
@@ -74,12 +76,15 @@ def update(
 
 
 def _execute(
-    sql: str, adapters: Sequence[Callable[[Any], Any]], rows: Iterable[Sequence[Any]]
+    sql: str, adapters: Sequence[Adapter | None], rows: Iterable[Sequence[Any]]
 ) -> None:
-    parameters = [
-        [adapt(value) for adapt, value in zip(adapters, row, strict=True)]
-        for row in rows
-    ]
+    adapted = [(place, adapt) for place, adapt in enumerate(adapters) if adapt]
+    parameters = []
+    for row in rows:
+        values = list(row)
+        for place, adapt in adapted:
+            values[place] = adapt(values[place])
+        parameters.append(values)
     with connection.cursor() as cursor:
         if len(parameters) == 1:
             cursor.execute(sql, parameters[0])
@@ -87,19 +92,18 @@ def _execute(
             cursor.executemany(sql, parameters)
 
 
-def _adapter(field: Any) -> Callable[[Any], Any]:
-    """Return what makes a field's value fit for the database's driver."""
+def _adapter(field: Any) -> Adapter | None:
+    """Return what makes a field's values fit for the driver, or None if they are."""
+    while field.is_relation:
+        field = field.target_field
+    if isinstance(field, models.IntegerField | models.CharField):
+        return None
+    # The connection itself: a look-up in its proxy costs more than the adapting.
+    prepare = partial(field.get_db_prep_save, connection=connections[DEFAULT_DB_ALIAS])
     if not isinstance(field, models.DateTimeField):
-        return lambda value: field.get_db_prep_save(value, connection)
+        return prepare
     # A batch holds few instants, many times each.
-    known: dict[datetime | None, Any] = {}
-
-    def adapt(value: datetime | None) -> Any:
-        if value not in known:
-            known[value] = field.get_db_prep_save(value, connection)
-        return known[value]
-
-    return adapt
+    return lru_cache(maxsize=None)(prepare)
 
 
 def _fields(model: type[models.Model], names: Sequence[str]) -> list[Any]:
