@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -45,6 +46,10 @@ class StrictDecimalField(forms.DecimalField):
         if text and not re.fullmatch(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?", text):
             raise ValidationError(self.error_messages["invalid"], code="invalid")
         return super().to_python(text)
+
+    def prepare_value(self, value: Any) -> Any:
+        """Show 1000 rather than the 1000.0000 that the database keeps."""
+        return f"{value.normalize():f}" if isinstance(value, Decimal) else value
 
 
 class StrictCharField(forms.CharField):
@@ -90,6 +95,8 @@ class StrictJSONField(forms.JSONField):
 
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str):
+            if not value.strip():
+                return self.empty_value
             if len(value) > MAX_JSON_TEXT:
                 raise ValidationError(
                     f"This is too large: at most {MAX_JSON_TEXT} characters.",
@@ -99,7 +106,10 @@ class StrictJSONField(forms.JSONField):
                 raise ValidationError("This is nested too deeply.", code="too_deep")
             _refuse_lone_surrogates(value)
         try:
-            return super().to_python(value)
+            parsed = super().to_python(value)
+            # NaN and Infinity parse, and are not JSON to anybody else.
+            json.dumps(parsed, allow_nan=False)
+            return parsed
         except (RecursionError, ValueError):
             raise ValidationError(
                 self.error_messages["invalid"], code="invalid"

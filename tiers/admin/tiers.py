@@ -213,7 +213,7 @@ def open_differs(tier: Any) -> str:
     if tier.open_operation == TierVersion.Operation.RETIRE:
         return "ends the tier"
     said = []
-    if tier.open_name != tier.live_name:
+    if tier.live_version_id and tier.open_name != tier.live_name:
         said.append(tier.open_name)
     if tier.open_threshold is not None and tier.open_threshold != tier.live_threshold:
         said.append(f"from {changes.number(tier.open_threshold)}")
