@@ -141,7 +141,7 @@ def _members_to_look_at(
             due = Standing.objects.filter(
                 group=group, due_at__lte=as_of, member__gt=after
             )
-            ids = due.order_by("member").values_list("member", flat=True)
+            ids: Any = due.order_by("member").values_list("member", flat=True)
         else:
             judged = Standing.objects.filter(
                 Q(due_at__isnull=True) | Q(due_at__gt=as_of),
@@ -263,10 +263,10 @@ def _write(
     """Store what differs; return the members whose present tier is another."""
     stored: dict[int, dict[tuple[Any, ...], int]] = {}
     known = TierAssignment.objects.known_now().filter(group=group, member__in=outcomes)
-    for pk, *key in known.values_list(
+    for pk, member, *key in known.values_list(
         "pk", "member_id", "tier_id", "valid_from", "valid_until"
     ):
-        stored.setdefault(key[0], {})[tuple(key[1:])] = pk
+        stored.setdefault(member, {})[tuple(key)] = pk
     before = dict(
         Standing.objects.filter(group=group, member__in=outcomes).values_list(
             "member_id", "tier_id"

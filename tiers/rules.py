@@ -66,10 +66,11 @@ def _ladders(
 ) -> Iterator[Ladder]:
     if not groups:
         return
-    begin = min(version.live_from for version in groups)
+    begin = min(version.live_from for version in groups if version.live_from)
+    versions: tuple[Any, ...] = (*groups, *tiers, *programs)
     instants = {
         instant
-        for version in (*groups, *tiers, *programs)
+        for version in versions
         for instant in (version.live_from, version.live_until)
         if instant is not None and instant >= begin
     }
