@@ -21,6 +21,7 @@ from .database import (
     install,
     install_after_migrate,
     remove_before_migrate,
+    statements,
     uninstall,
 )
 
@@ -34,5 +35,6 @@ __all__ = [
     "install_after_migrate",
     "remove_before_migrate",
     "settable_once",
+    "statements",
     "uninstall",
 ]

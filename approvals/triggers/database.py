@@ -41,7 +41,7 @@ def install(connection: Any) -> None:
         with connection.cursor() as cursor:
             for guard_ in guards():
                 if guard_.table in tables:
-                    for statement in _statements(connection.vendor, guard_):
+                    for statement in statements(connection.vendor, guard_):
                         cursor.execute(statement)
 
 
@@ -67,7 +67,8 @@ def differences(connection: Any) -> list[str]:
     ] + [f"Trigger {name} is unknown." for name in present if name not in wanted]
 
 
-def _statements(vendor: str, guard_: Guard) -> Iterator[str]:
+def statements(vendor: str, guard_: Guard) -> Iterator[str]:
+    """Return the SQL that puts a guard into a database."""
     if vendor == "postgresql":
         name = _name(guard_, "")
         # A session plans a function once. Were that while a table is still empty, a
