@@ -75,7 +75,7 @@ def statements(vendor: str, guard_: Guard) -> Iterator[str]:
         # look-up would read the whole table for every row of a bulk insert.
         looks_up = "SET enable_seqscan = off " if "SELECT" in guard_.condition else ""
         yield (
-            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql {looks_up}AS "
+            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql {looks_up}AS "
             f"$guard${_postgresql_body(guard_)}$guard$"
         )
         yield (
