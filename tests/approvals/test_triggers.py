@@ -567,17 +567,15 @@ def test_a_change_set_ends_once(stage: Stage, status: str, columns: list[str]) -
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite cannot truncate.")
-def test_no_table_is_truncated(stage: Stage) -> None:
-    stage.bring("tier", Status.LIVE)
+@pytest.mark.django_db
+def test_no_table_is_truncated() -> None:
     tables = {guard.table for guard in triggers.guards() if "DELETE" in guard.events}
     assert len(tables) > 9
     for table in sorted(tables):
         refuse(f"TRUNCATE {table} CASCADE", "kept|append-only|brought up to date")
     with forged():
         triggers.uninstall(connection)
-        # A table that this transaction has not written to.
-        assert "tiers_tierassignment" in tables
-        run("TRUNCATE tiers_tierassignment")
+        run(f"TRUNCATE {', '.join(sorted(tables))} CASCADE")
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has no REPLACE.")
