@@ -10,12 +10,16 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
+_encode = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False
+).encode
 
-@dataclass(frozen=True, slots=True)
-class Link:
+
+class Link(NamedTuple):
     """What an entry says, as far as its hash vouches for it."""
 
     member_id: int
@@ -43,7 +47,7 @@ class Break:
 
 def hash_of(link: Link, previous: str) -> str:
     """Return the hash of ``link`` behind the entry whose hash is ``previous``."""
-    content = json.dumps(
+    content = _encode(
         [
             link.member_id,
             link.sequence,
@@ -58,10 +62,7 @@ def hash_of(link: Link, previous: str) -> str:
             link.reverses and str(link.reverses),
             link.description,
             _exact(link.meta),
-        ],
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
+        ]
     )
     return hashlib.sha256(f"{previous}\n{content}".encode()).hexdigest()
 
@@ -91,6 +92,7 @@ def first_break(
     return None
 
 
+@lru_cache(maxsize=4096)
 def _instant(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="microseconds")
 

@@ -50,21 +50,26 @@ def enrol(
     back by ``rejoin``.
     """
     try:
-        with transaction.atomic():
-            evaluators.prepare(program.pk)
-            at = at or timezone.now()
-            contact = _contact_of(person)
-            if contact is None:
-                contact = _new_contact(person, at)
-                contact.save(force_insert=True)
-            _expect_new(program, contact)
-            member = _new_member(program, contact, person, at)
-            member.save(force_insert=True)
-            Membership.objects.create(member=member, started_at=person.joined_at or at)
-            evaluators.evaluate(program.pk, [member.pk], at)
+        return _enrol(program, person, at=at)
     except IntegrityError:
         _explain(program, person)
-        raise
+    # Somebody made the contact in between, for another program.
+    return _enrol(program, person, at=at)
+
+
+@transaction.atomic
+def _enrol(program: Program, person: Person, *, at: datetime | None) -> Member:
+    evaluators.prepare(program.pk)
+    at = at or timezone.now()
+    contact = _contact_of(person)
+    if contact is None:
+        contact = _new_contact(person, at)
+        contact.save(force_insert=True)
+    _expect_new(program, contact)
+    member = _new_member(program, contact, person, at)
+    member.save(force_insert=True)
+    Membership.objects.create(member=member, started_at=person.joined_at or at)
+    evaluators.evaluate(program.pk, [member.pk], at)
     return member
 
 

@@ -23,6 +23,8 @@ MAX_REFERENCE = 256
 MAX_SOURCE = 64
 MAX_DESCRIPTION = 255
 
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -53,16 +55,14 @@ class Activity:
         When it is posted, and by whom, is not part of it: a retry comes later.
         """
         occurred_at = self.occurred_at and self.occurred_at.astimezone(UTC)
-        content = json.dumps(
+        content = _encode(
             [
                 self.member_id,
                 [(line.kind, line.definition_id, line.amount) for line in self.lines],
                 occurred_at and occurred_at.isoformat(timespec="microseconds"),
                 self.description,
                 self.meta,
-            ],
-            sort_keys=True,
-            separators=(",", ":"),
+            ]
         )
         return hashlib.sha256(content.encode()).hexdigest()
 

@@ -1,4 +1,8 @@
-"""Posting one thing to one member."""
+"""Posting one thing to one member.
+
+Call these outside a transaction of your own: a refusal is written down before it is
+raised, and an outer transaction that it breaks off would forget it again.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime

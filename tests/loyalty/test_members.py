@@ -64,6 +64,17 @@ def test_a_membership_number_is_given_once(program, maya):
     assert Contact.objects.count() == 1
 
 
+def test_a_contact_that_somebody_makes_in_between_is_used(program, maya, monkeypatch):
+    other = factories.make_program(maya, "Other")
+    first = members.enrol(other, ADA, by=maya)
+    look = members._contact_of
+    too_early = iter([None])
+    monkeypatch.setattr(
+        members, "_contact_of", lambda person: next(too_early, look(person))
+    )
+    assert members.enrol(program, ADA, by=maya).contact_id == first.contact_id
+
+
 def test_details_of_two_people_name_nobody(program, maya):
     members.enrol(program, Person(email="ada@example.org"), by=maya)
     members.enrol(program, Person(external_id="C-2"), by=maya)
