@@ -28,7 +28,7 @@ class Statement:
     def __init__(self, columns: Sequence[str], build: Callable[..., QuerySet]) -> None:
         self._columns = columns
         self._build = build
-        self._row = namedtuple("Row", columns)  # type: ignore[misc]
+        self._row: Any = namedtuple("Row", columns)  # type: ignore[misc]
         self._written = lru_cache(self._write)
 
     def run(self, *numbers: int) -> list[Any]:

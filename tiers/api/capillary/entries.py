@@ -175,9 +175,7 @@ VERSIONS: Final = Statement(_COLUMNS, _versions)
 
 def matching(found: Iterable["Entry"], tier: str) -> list["Entry"]:
     """Keep the versions of the tier with that slab id or unique id."""
-    return [
-        entry for entry in found if tier in (str(entry.slab_id), entry.any_unique_id)
-    ]
+    return [entry for entry in found if entry.answers_to(tier)]
 
 
 @dataclass(slots=True)
@@ -213,13 +211,17 @@ class Entry:
         return self.version.tier_slab_id if self._was_published else None
 
     @property
-    def any_unique_id(self) -> str:
-        """The id that the tier answers to, whether it is shown or not."""
-        return unique_id(self.program_id, self.version.tier_number)
+    def unique_id(self) -> str | None:
+        return self._unique_id if self._has_record else None
 
     @property
-    def unique_id(self) -> str | None:
-        return self.any_unique_id if self._has_record else None
+    def _unique_id(self) -> str:
+        return unique_id(self.program_id, self.version.tier_number)
+
+    def answers_to(self, tier: str) -> bool:
+        """Tell whether ``tier`` is an id of this tier, shown or not."""
+        is_slab_id = self.slab_id is not None and tier == str(self.slab_id)
+        return is_slab_id or tier == self._unique_id
 
     @property
     def object_id(self) -> str | None:

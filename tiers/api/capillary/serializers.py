@@ -5,7 +5,6 @@ document says is what is sent. ``source`` names ours.
 """
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
 from operator import attrgetter
@@ -33,11 +32,12 @@ class Entries(serializers.Serializer):
     """
 
     @cached_property
-    def _fields(self) -> list[tuple[str, str, Callable[..., Any], Callable[..., Any]]]:
-        return [
-            (name, field.source, attrgetter(field.source), field.to_representation)
-            for name, field in self.fields.items()
-        ]
+    def _fields(self) -> list[tuple[str, str, Any, Any]]:
+        found = []
+        for name, field in self.fields.items():
+            source = field.source or name
+            found.append((name, source, attrgetter(source), field.to_representation))
+        return found
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         is_dict = isinstance(instance, dict)

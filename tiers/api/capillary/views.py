@@ -1,5 +1,6 @@
 """Capillary's endpoints."""
 
+from django.contrib.auth.models import User
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -29,6 +30,7 @@ class TierList(CapillaryView):
         query.is_valid(raise_exception=True)
         program_id = query.validated_data["program_id"]
         tier = query.validated_data.get("tier")
+        assert isinstance(request.user, User)
         found = entries(program_id, visible_to=request.user)
         if tier is not None:
             found = matching(found, tier)
