@@ -24,8 +24,7 @@ def go_live_due(*, as_of: datetime, dry_run: bool = False) -> dict[str, int]:
         if dry_run:
             went["published"] += 1
             continue
-        claim = ChangeSet.objects.filter(pk=change_set.pk, due_at=change_set.due_at)
-        if not claim.update(due_at=as_of + LEASE):
+        if not claim(change_set, as_of):
             continue
         try:
             published = lifecycle.go_live(change_set, at=as_of)
@@ -39,3 +38,9 @@ def go_live_due(*, as_of: datetime, dry_run: bool = False) -> dict[str, int]:
         elif ChangeSet.objects.filter(pk=change_set.pk, failed_at=as_of).exists():
             went["failed"] += 1
     return went
+
+
+def claim(change_set: ChangeSet, as_of: datetime) -> bool:
+    """Move the due time forward, where nobody else has; return whether we did."""
+    rows = ChangeSet.objects.filter(pk=change_set.pk, due_at=change_set.due_at)
+    return bool(rows.update(due_at=as_of + LEASE))
