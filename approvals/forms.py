@@ -115,6 +115,10 @@ class StrictJSONField(forms.JSONField):
                 self.error_messages["invalid"], code="invalid"
             ) from None
 
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        # As it was written: parsing it once more could fail, or not print.
+        return initial if self.disabled else data
+
     def prepare_value(self, value: Any) -> Any:
         """Show empty data as an empty box rather than as brackets."""
         if value in ({}, [], None):

@@ -170,8 +170,8 @@ def register() -> None:
     changes.put_in_words(TierVersion, TIER)
 
 
-def threshold(version: Any) -> str:
-    """Say in a few words who gets in: "from 1,000", "everybody", "by hand"."""
+def threshold(version: Any, unit: str = "") -> str:
+    """Say in a few words who gets in: "From 1,000 points", "Everybody"."""
     if version is None:
         return ""
     if version.entry == TierVersion.Entry.BASE:
@@ -180,7 +180,7 @@ def threshold(version: Any) -> str:
         return "By hand only"
     if version.threshold is None:
         return _least_amounts(version)
-    return f"From {changes.number(version.threshold)}"
+    return f"From {changes.number(version.threshold)} {unit}".strip()
 
 
 def _order(version: TierGroupVersion) -> str:

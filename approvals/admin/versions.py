@@ -10,7 +10,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -231,17 +231,12 @@ class VersionAdmin(ui.ModelAdmin):
         version = self.get_object(request, object_id)
         if version is None or not self.has_view_permission(request, version):
             return super().change_view(request, object_id, form_url, extra_context)
-        if not self.has_change_permission(request, version):
-            if request.method == "POST":
-                raise PermissionDenied(
-                    f"{version} is {version.get_status_display().lower()}, or not "
-                    "yours to change. Nothing was saved."
-                )
-            return self.version_page(request, version)
         if request.method == "POST":
             overtaken = stale.page(self, request, version)
             if overtaken is not None:
                 return overtaken
+        if not self.has_change_permission(request, version):
+            return self.version_page(request, version)
         context = {
             "version": version,
             "title": f"Edit {version.name}",

@@ -165,7 +165,7 @@ class TierAdmin(ThingAdmin):
             count = f"{thing.customer_count:,}, as of {ui.when(thing.counted_at)}"
         facts = [
             ("Customers", count or "Not counted yet"),
-            ("Who gets in", wording.threshold(live)),
+            ("Who gets in", wording.threshold(live, unit_name(thing.unit))),
             ("Group", ui.link(ui.change_url(thing.group), thing.named_group)),
             ("Program", thing.named_program),
             (
