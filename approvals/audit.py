@@ -54,6 +54,12 @@ PAST = {
     "resume": "resumed the tiers of",
     "disable": "switched off the tiers of",
     "recalculate": "recalculated the tiers of",
+    "add_person": "added the person",
+    "change_person": "changed the person",
+    "add_role": "added the role",
+    "change_role": "changed the role",
+    "add_schedule": "added the schedule",
+    "change_schedule": "changed the schedule",
 }
 
 

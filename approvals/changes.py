@@ -89,7 +89,6 @@ class Difference:
         return [line for section in self.sections for line in section.changed]
 
 
-
 _wordings: dict[type[Version], Wording] = {}
 
 
@@ -109,7 +108,8 @@ def label_of(version_class: type[Version], name: str) -> str:
     own = _wordings[version_class].labels.get(name)
     if own:
         return own
-    text = str(version_class._meta.get_field(name).verbose_name)
+    model_field: Any = version_class._meta.get_field(name)
+    text = str(model_field.verbose_name)
     return text[:1].upper() + text[1:]
 
 

@@ -60,7 +60,7 @@ Switch = unfold_widgets.UnfoldBooleanSwitchWidget
 TabularInline = UnfoldTabularInline
 
 
-class ColorInput(TextInput):
+class ColorInput(unfold_widgets.UnfoldAdminTextInputWidget):
     """The colour as text, with the browser's own picker beside it."""
 
     template_name = "approvals/widgets/color.html"

@@ -82,8 +82,10 @@ BALANCE_DEFINITION = Wording(
         "meta": "For systems that keep data of their own here, as JSON.",
     },
     values={
-        name: (lambda version, name=name: in_units(version, getattr(version, name)))
-        for name in ("minimum", "maximum", "credit_limit", "debit_limit")
+        "minimum": lambda version: in_units(version, version.minimum),
+        "maximum": lambda version: in_units(version, version.maximum),
+        "credit_limit": lambda version: in_units(version, version.credit_limit),
+        "debit_limit": lambda version: in_units(version, version.debit_limit),
     },
 )
 

@@ -61,7 +61,7 @@ def own_open(user: Any) -> dict[str, list[Any]]:
     }
     if not user.has_perm("approvals.make_changes"):
         return found
-    words = {
+    words: dict[str, str] = {
         Version.Status.REJECTED: "rejected",
         Version.Status.PUBLISH_FAILED: "failed",
         Version.Status.PENDING_APPROVAL: "pending",
@@ -93,23 +93,31 @@ def waiting_count(request: HttpRequest) -> int:
 
 
 def sidebar(request: HttpRequest) -> dict[str, Any]:
+    """What the theme asks for several times a request; worked out once."""
+    if not hasattr(request, "sidebar"):
+        request.sidebar = {  # type: ignore[attr-defined]
+            "show_search": False,
+            "show_all_applications": False,
+            "command_search": False,
+            "navigation": _navigation(request),
+        }
+    return dict(request.sidebar)  # type: ignore[attr-defined]
+
+
+def _navigation(request: HttpRequest) -> list[dict[str, Any]]:
     user: Any = request.user
     navigation: list[dict[str, Any]] = []
     if not user.is_active or not user.is_staff:
         # The page to sign in asks as well.
-        return {"navigation": navigation}
+        return navigation
     for section, links in _links.items():
         items = [_item(request, link) for link in links if _offered(link, user)]
         if items:
-            navigation.append({"title": section, "items": items, "separator": True})
-    if navigation:
-        navigation[0]["separator"] = False
-    return {
-        "show_search": False,
-        "show_all_applications": False,
-        "command_search": False,
-        "navigation": navigation,
-    }
+            separator = bool(navigation)
+            navigation.append(
+                {"title": section, "items": items, "separator": separator}
+            )
+    return navigation
 
 
 def _offered(link: dict[str, Any], user: Any) -> bool:

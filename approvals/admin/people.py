@@ -8,6 +8,7 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.http import HttpRequest
+from django.utils import timezone
 from django_celery_beat import admin as beat_admin
 from django_celery_beat.models import (
     ClockedSchedule,
@@ -17,7 +18,41 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 
-from .. import roles, ui
+from .. import audit, roles, ui
+
+
+class OnRecord:
+    """Puts who changed a person, a role or a schedule on our own record."""
+
+    kind = "person"
+
+    def log_addition(self, request: Any, obj: Any, message: Any) -> None:
+        self._record("add", request, obj, "")
+
+    def log_change(self, request: Any, obj: Any, message: Any) -> None:
+        self._record("change", request, obj, _changed(message))
+
+    def _record(self, did: str, request: Any, obj: Any, reason: str) -> None:
+        audit.record(
+            f"{did}_{self.kind}",
+            by=request.user,
+            program_id=None,
+            kind=self.kind,
+            object_id=obj.pk,
+            label=str(obj),
+            reason=reason,
+            at=timezone.now(),
+        )
+
+
+def _changed(message: Any) -> str:
+    """Name the fields in Django's message on what a form changed."""
+    if isinstance(message, str):
+        return message
+    fields = [
+        name for part in message for name in part.get("changed", {}).get("fields", [])
+    ]
+    return ", ".join(str(name) for name in fields)
 
 
 class RoleFilter(ui.ChoiceFilter):
@@ -31,7 +66,7 @@ class RoleFilter(ui.ChoiceFilter):
         return queryset.filter(groups=self.value()) if self.value() else queryset
 
 
-class UserAdmin(DjangoUserAdmin, ui.ModelAdmin):
+class UserAdmin(OnRecord, DjangoUserAdmin, ui.ModelAdmin):  # type: ignore[misc]
     """People. Nobody is deleted: what they did names them; switch them off."""
 
     form = ui.UserChangeForm
@@ -92,15 +127,16 @@ class UserAdmin(DjangoUserAdmin, ui.ModelAdmin):
         return ui.when(user.last_login, "Never")
 
 
-class GroupAdmin(DjangoGroupAdmin, ui.ModelAdmin):
+class GroupAdmin(OnRecord, DjangoGroupAdmin, ui.ModelAdmin):  # type: ignore[misc]
     """Roles."""
 
+    kind = "role"
     list_display = ("name",)
     search_fields = ("name",)
     filter_horizontal = ("permissions",)
     ordering = ("name",)
 
-    def formfield_for_manytomany(
+    def formfield_for_manytomany(  # type: ignore[override]
         self, db_field: Any, request: HttpRequest, **kwargs: Any
     ) -> Any:
         if db_field.name == "permissions":
@@ -133,7 +169,10 @@ class ForSuperusers:
         return self._is_superuser(request)
 
 
-class PeriodicTaskAdmin(ForSuperusers, beat_admin.PeriodicTaskAdmin, ui.ModelAdmin):
+class PeriodicTaskAdmin(
+    OnRecord, ForSuperusers, beat_admin.PeriodicTaskAdmin, ui.ModelAdmin
+):
+    kind = "schedule"
     list_display = ("name", "enabled", "scheduler", "last_run_at", "one_off")
     list_filter = ()
     date_hierarchy = None
@@ -147,12 +186,14 @@ class PeriodicTaskAdmin(ForSuperusers, beat_admin.PeriodicTaskAdmin, ui.ModelAdm
         )
 
 
-class ScheduleAdmin(ForSuperusers, ui.ModelAdmin):
-    pass
+class ScheduleAdmin(OnRecord, ForSuperusers, ui.ModelAdmin):
+    kind = "schedule"
 
 
-class CrontabAdmin(ForSuperusers, beat_admin.CrontabScheduleAdmin, ui.ModelAdmin):
-    pass
+class CrontabAdmin(
+    OnRecord, ForSuperusers, beat_admin.CrontabScheduleAdmin, ui.ModelAdmin
+):
+    kind = "schedule"
 
 
 class LockoutAdmin(ForSuperusers, ui.ReadOnlyAdmin):

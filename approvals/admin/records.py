@@ -24,7 +24,7 @@ class ProgramNames:
         change_list = super().get_changelist_instance(request)  # type: ignore[misc]
         names = kinds.programs().names()
         for row in change_list.result_list:
-            row.program_name = names.get(self.program_of(row), "")
+            row.program_name = names.get(self.program_of(row) or 0, "")
         return change_list
 
     @ui.display(description="Program")

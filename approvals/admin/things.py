@@ -281,7 +281,9 @@ class ThingAdmin(ui.ModelAdmin):
 
     def new_form_for(self, request: HttpRequest) -> forms.Form:
         data = request.POST if request.method == "POST" else None
-        return self.new_form(data, initial=request.GET.dict(), **{"user": request.user})
+        new_form: Any = self.new_form
+        form: forms.Form = new_form(data, initial=request.GET.dict(), user=request.user)
+        return form
 
     def begin(self, request: HttpRequest, said: dict[str, Any]) -> tuple[str, str]:
         """Call the verb that begins one; return what to tell, and where to go."""

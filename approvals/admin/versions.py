@@ -167,6 +167,9 @@ class VersionAdmin(ui.ModelAdmin):
             return own
         if isinstance(db_field, models.BooleanField) and db_field.null:
             return OptionalChoiceField(widget=ui.Select(), **said)
+        if isinstance(db_field, models.BooleanField):
+            # Off is an answer too.
+            return forms.BooleanField(widget=ui.Switch(), **said | {"required": False})
         if db_field.choices:
             return forms.ChoiceField(
                 choices=db_field.get_choices(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.db.models import OuterRef, Subquery
+from django.db.models import F, OuterRef, Subquery
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -58,17 +58,12 @@ class StatusFilter(ui.ChoiceFilter):
     parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        status = ProgramVersion.Status
-        return (
-            [
-                ("live", "Live"),
-                ("open", "With an open version"),
-                *((s.value, s.label) for s in ProgramVersion.OPEN),
-                ("none", "Not live"),
-            ]
-            if status
-            else []
-        )
+        return [
+            ("live", "Live"),
+            ("open", "With an open version"),
+            *((s, ProgramVersion.Status(s).label) for s in ProgramVersion.OPEN),
+            ("none", "Not live"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         value = self.value()
@@ -90,8 +85,6 @@ class StatusFilter(ui.ChoiceFilter):
     @staticmethod
     def versions_of(queryset: Any) -> Any:
         """Versions of the list's things, with the thing's id as ``thing``."""
-        from django.db.models import F
-
         versions = queryset.model._meta.get_field("versions").related_model
         return versions._default_manager.annotate(thing=F(f"{versions.THING}_id"))
 

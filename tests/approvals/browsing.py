@@ -32,7 +32,7 @@ def form_data(response: Any) -> dict[str, Any]:
         if hasattr(widget, "decompress"):
             for index, part in enumerate(widget.decompress(value)):
                 data[f"{bound.html_name}_{index}"] = "" if part is None else part
-        elif isinstance(value, bool) and not isinstance(value, str):
+        elif isinstance(value, bool):
             if value:
                 data[bound.html_name] = "on"
         else:

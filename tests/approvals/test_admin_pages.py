@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from approvals import lifecycle, ui
-from approvals.models import Notice
+from approvals import lifecycle, roles, ui
+from approvals.models import AuditEvent, Notice
 from tests import factories
 
 LISTS = [
@@ -114,3 +114,38 @@ def test_pages_speak_to_people(
             "_at",
         ):
             assert jargon not in words, (address, jargon)
+
+
+def test_who_changes_a_role_is_on_record(
+    client: Client, admin_user: User, maya: User
+) -> None:
+    client.force_login(admin_user)
+    reviewers = Group.objects.get(name=roles.REVIEWERS)
+    data = {"username": "maya", "is_active": "on", "is_staff": "on"}
+    response = client.post(ui.change_url(maya), {**data, "groups": [reviewers.pk]})
+    assert response.status_code == 302
+    event = AuditEvent.objects.latest("pk")
+    assert (event.actor, event.verb, event.label) == (
+        admin_user,
+        "change_person",
+        "maya",
+    )
+    assert "Groups" in event.reason
+
+
+def test_who_keeps_the_list_of_people_cannot_make_superusers(
+    client: Client, maya: User
+) -> None:
+    keeper = factories.make_user("kim")
+    keeper.user_permissions.set(
+        Permission.objects.filter(codename__in=("view_user", "change_user"))
+    )
+    client.force_login(keeper)
+    data = {"username": "maya", "is_active": "on", "is_staff": "on"}
+    rights = list(Permission.objects.values_list("pk", flat=True))
+    client.post(
+        ui.change_url(maya), {**data, "is_superuser": "on", "user_permissions": rights}
+    )
+    maya.refresh_from_db()
+    assert not maya.is_superuser
+    assert not maya.user_permissions.exists()
