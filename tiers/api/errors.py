@@ -8,6 +8,7 @@ from typing import Final
 
 from approvals import errors
 from approvals.errors import Refused
+from loyalty import errors as loyalty
 
 
 class UnknownTier(Refused):
@@ -23,9 +24,13 @@ STATUSES: Final[dict[type[Refused], int]] = {
     errors.NotAllowed: 403,
     errors.SelfApproval: 403,
     # What was sent.
+    errors.GoLiveInPast: 400,
+    errors.InvalidText: 400,
     errors.MixedPrograms: 400,
+    errors.NothingChosen: 400,
     errors.ReasonRequired: 400,
     errors.Unsound: 400,
+    loyalty.InvalidPosting: 400,
     # What has happened meanwhile, or must happen first.
     errors.AlreadyDecided: 409,
     errors.ApprovalRequired: 409,
@@ -34,6 +39,11 @@ STATUSES: Final[dict[type[Refused], int]] = {
     errors.DraftExists: 409,
     errors.InvalidTransition: 409,
     errors.StaleEdit: 409,
+    loyalty.AlreadyMember: 409,
+    loyalty.ContactConflict: 409,
+    loyalty.NumberTaken: 409,
+    loyalty.PostingRefused: 409,
+    loyalty.ReferenceReused: 409,
 }
 
 

@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.utils import timezone
 
 from approvals import lifecycle
 from approvals.models import Version
+from loyalty import programs
 from loyalty.models import BalanceDefinition, Program, ProgramLimit
 from tests import factories
 from tests.tiers.api import gemstone
 from tests.tiers.api.conftest import assert_same
-from tiers import drafting
+from tiers import assignment, counts, drafting
 from tiers.models import Tier, TierGroup, TierVersion
 
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -223,6 +225,28 @@ def test_only_the_main_group_is_listed(ask, program, group, maya, chen, aude):
     )
     names = [name for name, *_ in statuses(ask({"programId": program.pk}, by=aude))]
     assert names == ["Bronze", "Silver", "Gold"]
+
+
+# Customers
+
+
+def test_while_tiers_are_paused_everybody_reads_as_base(
+    ask, program, group, maya, aude
+):
+    for amount in (100, 600, 700, 1500):
+        factories.earn(factories.make_member(program), amount)
+    assignment.recalculate(program, as_of=timezone.now())
+    counts.refresh_latest(program)
+
+    def customers() -> list[int]:
+        answer = ask({"programId": program.pk}, by=aude)
+        return [t["customerCount"] for t in answer.json()["data"]["tiers"]]
+
+    assert customers() == [1, 2, 1]
+    programs.switch_tiers(program, "pause", by=maya, reason="Stocktaking.")
+    assert customers() == [4, 0, 0]
+    programs.switch_tiers(program, "resume", by=maya, reason="Done.")
+    assert customers() == [1, 2, 1]
 
 
 # What is compared

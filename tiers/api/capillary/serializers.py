@@ -24,7 +24,7 @@ OPEN_STATUSES = ["DRAFT", "PENDING_APPROVAL", "REJECTED", "PUBLISH_FAILED"]
 # What is sent
 
 
-class Entries(serializers.Serializer):
+class SparseSerializer(serializers.Serializer):
     """Leaves out what is null, at every depth; our columns say "not set" with "" too.
 
     A list passes some six hundred values through here. REST framework's own loop finds
@@ -96,7 +96,9 @@ class YesNo(serializers.BooleanField):
         super().__init__(**{"required": False} | options)
 
 
-class EligibilitySerializer(Entries):
+class EligibilitySerializer(SparseSerializer):
+    """What a member must reach; of a live tier, the first three only."""
+
     kpiType = serializers.ChoiceField(KPI_TYPES, source="kpi_type")
     threshold = Number(required=False, help_text="Absent on the base tier.")
     upgradeType = serializers.ChoiceField(
@@ -106,14 +108,16 @@ class EligibilitySerializer(Entries):
     conditions = serializers.ListField(child=serializers.DictField(), required=False)
 
 
-class ConditionsSerializer(Entries):
+class ConditionsSerializer(SparseSerializer):
+    """What a renewal asks for; tiers without any are renewed at every check."""
+
     purchase = serializers.CharField(help_text="-1: not set.")
     numVisits = serializers.CharField(help_text="-1: not set.")
     points = serializers.CharField(help_text="-1: not set.")
     tracker = serializers.ListField(child=serializers.JSONField())
 
 
-class TermsSerializer(Entries):
+class TermsSerializer(SparseSerializer):
     """What renewal and downgrade both show."""
 
     shouldDowngrade = YesNo(source="should_downgrade")
@@ -125,6 +129,8 @@ class TermsSerializer(Entries):
 
 
 class RenewalSerializer(TermsSerializer):
+    """Until when the tier is held, and what renews it."""
+
     periodType = Choice(TierVersion.PeriodType.choices, source="period_type")
     periodValue = Text(source="period_value", help_text="Months, as a text.")
     unit = Choice(["NUM_MONTHS"])
@@ -147,19 +153,25 @@ class RenewalSerializer(TermsSerializer):
 
 
 class DowngradeSerializer(TermsSerializer):
+    """What becomes of a member who is not renewed; read only."""
+
     target = Choice(TierVersion.DowngradeTo.choices, source="downgrade_to")
     reevaluateOnReturn = serializers.BooleanField(source="reevaluate_on_return")
     dailyEnabled = serializers.BooleanField(source="daily_enabled")
 
 
-class ChannelsSerializer(Entries):
+class ChannelsSerializer(SparseSerializer):
+    """How members hear of it; all but `upgrade` are set for the program."""
+
     upgrade = serializers.ListField(child=serializers.CharField())
     renewal = serializers.ListField(child=serializers.CharField())
     downgrade = serializers.ListField(child=serializers.CharField())
     reminders = serializers.ListField(child=serializers.CharField())
 
 
-class MetaSerializer(Entries):
+class MetaSerializer(SparseSerializer):
+    """Who did what to this version, and when; ids of people are texts."""
+
     createdBy = Text(source="created_by_id")
     createdAt = Instant(source="created_at")
     updatedBy = Text(source="updated_by_id")
@@ -171,7 +183,7 @@ class MetaSerializer(Entries):
     rejectionComment = Text(source="rejection_comment")
 
 
-class TierEntrySerializer(Entries):
+class TierEntrySerializer(SparseSerializer):
     """What live and open versions both show."""
 
     status: serializers.Field
