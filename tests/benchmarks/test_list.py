@@ -178,7 +178,7 @@ def caller(address: str) -> Callable[[], bytes]:
             "wsgi.url_scheme": "http",
             "wsgi.input": BytesIO(),
         }
-        response = handler(environ)
+        response: Any = handler(environ)
         assert response.status_code == 200, response.content
         return response.content
 
