@@ -27,6 +27,8 @@ def refresh(program: Program, *, as_of: datetime) -> dict[int, int]:
         .filter(pk__in=live_tiers(program).values("tier"))
         .order_by("pk")
     )
+    # Never back to an earlier instant: a switch may have counted since the last tick.
+    as_of = max([as_of, *(tier.counted_at for tier in tiers if tier.counted_at)])
     found = read(program, as_of=as_of)
     for tier in tiers:
         tier.customer_count = found.get(tier.pk, 0)
@@ -43,12 +45,6 @@ def read(program: Program, *, as_of: datetime) -> dict[int, int]:
     return _all_in_base(program, as_of)
 
 
-def refresh_latest(program: Program) -> dict[int, int]:
-    """Count as of the instant for which the program's standings are up to date."""
-    row = Recalculation.objects.filter(program=program).first()
-    return refresh(program, as_of=row.as_of) if row and row.as_of else {}
-
-
 def refresh_all() -> int:
     """Count every program's customers anew; return how many programs have tiers."""
     refreshed = 0
@@ -60,8 +56,12 @@ def refresh_all() -> int:
 
 
 def follow_switch(program: Program, at: datetime) -> None:
-    """Keep counts true when a program's tiers are switched on or off."""
-    refresh_latest(program)
+    """Count as of the instant at which a program's tiers are switched on or off.
+
+    Before the first count there is nothing to keep true.
+    """
+    if Recalculation.objects.filter(program=program, as_of__isnull=False).exists():
+        refresh(program, as_of=at)
 
 
 def count(program: Program, *, as_of: datetime) -> dict[int, int]:

@@ -319,10 +319,15 @@ def test_while_tiers_are_paused_everybody_reads_as_base(
     for amount in (10, 500, 5000):
         factories.earn(factories.make_member(program), amount)
     assignment.recalculate(program, as_of=NOW)
-    programs.switch_tiers(program, "pause", by=maya, reason="Stock-taking.")
+    paused, resumed = (NOW + timedelta(minutes=m) for m in (3, 5))
+    programs.switch_tiers(program, "pause", by=maya, reason="Counting.", at=paused)
     assert customers(program) == {"Bronze": 3, "Silver": 0, "Gold": 0}
-    programs.switch_tiers(program, "resume", by=maya, reason="Done.")
+    assert set(Tier.objects.values_list("counted_at", flat=True)) == {paused}
+    assert counts.refresh_all() == 1
+    assert set(Tier.objects.values_list("counted_at", flat=True)) == {paused}
+    programs.switch_tiers(program, "resume", by=maya, reason="Done.", at=resumed)
     assert customers(program) == {"Bronze": 1, "Silver": 1, "Gold": 1}
+    assert set(Tier.objects.values_list("counted_at", flat=True)) == {resumed}
 
 
 def test_members_who_are_not_active_are_not_counted(group: TierGroup) -> None:
