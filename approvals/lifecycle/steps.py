@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import models
 
 from .. import audit, fingerprint, kinds
 from ..errors import InvalidText, MixedPrograms, NothingChosen
@@ -79,10 +80,28 @@ def validate(version: Any) -> None:
         validate_unique=False,
         validate_constraints=False,
     )
+    errors = _empty_json_errors(version)
     try:
         version.note = guards.readable(version.note)
     except InvalidText as error:
-        raise ValidationError({"note": error.message}) from None
+        errors["note"] = [error.message]
+    if errors:
+        raise ValidationError(errors)
+
+
+def _empty_json_errors(version: Any) -> dict[str, list[str]]:
+    """Look at values that Django's fields let through unseen: [] for an object."""
+    errors: dict[str, list[str]] = {}
+    for name in version.CONTENT:
+        field, value = version._meta.get_field(name), getattr(version, name)
+        if not isinstance(field, models.JSONField) or value is None or value:
+            continue
+        try:
+            for validator in field.validators:
+                validator(value)
+        except ValidationError as error:
+            errors[name] = error.messages
+    return errors
 
 
 # Locking
