@@ -170,8 +170,8 @@ def test_conditions_on_several_balances_differ_and_stand_in_the_groups_order(
     )
     factories.approve(submit(maya, jade, opal, ladder), chen)
     places = group.tiers.values_list("versions__name", "serial_number")
-    assert ("Opal", 4) in places.filter(versions__status="LIVE")
-    assert ("Jade", 5) in places.filter(versions__status="LIVE")
+    assert ("Opal", 2) in places.filter(versions__status="LIVE")
+    assert ("Jade", 3) in places.filter(versions__status="LIVE")
 
 
 # Names (74)
