@@ -170,7 +170,8 @@ def test_a_day_that_never_comes_is_refused(day: str) -> None:
 
 def test_objects_channels_and_images() -> None:
     fields.validate_object({})
-    for value in ([], "x", 1, None):
+    values: list[Any] = [[], "x", 1, None]
+    for value in values:
         refuses(fields.validate_object, value, "not_an_object")
     fields.validate_channels(["SMS", "EMAIL"])
     for names in ("SMS", [1], {"SMS": True}, None):
