@@ -89,6 +89,21 @@ def waiting_count(request: HttpRequest) -> int:
     return int(request.waiting_for_me)  # type: ignore[attr-defined]
 
 
+# The search behind Ctrl+K
+
+
+def first_page_only(search: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap the theme's search, which answers any page that is not there with a 500."""
+
+    def view(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        query = request.GET.copy()
+        query.pop("page", None)
+        request.GET = query  # type: ignore[assignment]
+        return search(request, *args, **kwargs)
+
+    return view
+
+
 # The sidebar
 
 

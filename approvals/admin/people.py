@@ -106,6 +106,12 @@ class UserAdmin(OnRecord, DjangoUserAdmin, ui.ModelAdmin):  # type: ignore[misc]
         # Whoever keeps the list of people gives roles, never single rights.
         return [f for f in self.fieldsets if f[0] != "Everything"]
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Else whoever keeps the list could take a superuser's place by a new password.
+        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+            return False
+        return bool(super().has_change_permission(request, obj))
+
     @ui.display(description="Person", ordering="username")
     def person(self, user: Any) -> Any:
         return ui.two_lines(user.username, user.get_full_name())
@@ -147,7 +153,10 @@ class GroupAdmin(OnRecord, DjangoGroupAdmin, ui.ModelAdmin):  # type: ignore[mis
             kwargs["queryset"] = ours.exclude(
                 codename__regex=r"^(add|change|delete)_(?!user$|group$)"
             ).select_related("content_type")
-        return super().formfield_for_manytomany(db_field, request, **kwargs)
+        field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if field is not None and db_field.name == "permissions":
+            field.label_from_instance = lambda permission: permission.name
+        return field
 
 
 class ForSuperusers:

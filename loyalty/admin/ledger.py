@@ -127,6 +127,7 @@ class PointsEntryAdmin(ui.ReadOnlyAdmin):
 class BalanceAdmin(ui.ReadOnlyAdmin):
     program_path = "member__program"
     list_display = ("who", "how_much", "updated")
+    list_display_links = ("how_much",)
     list_filter = (program_filter("member__program"),)
     list_select_related = ("member__contact", "balance_definition")
     search_fields = ("member__subscription_id", "member__contact__email")

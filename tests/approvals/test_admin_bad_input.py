@@ -425,6 +425,18 @@ def test_91_97_a_crafted_address_is_ignored_or_refused(
     assert found["created_by__password__startswith=a"] == 400
 
 
+def test_91_the_search_of_pages_takes_any_address(maya: User) -> None:
+    client = as_(maya)
+    for query in (
+        "s=tier",
+        "s=tier&page=x",
+        "s=tier&page=99",
+        "s=%00",
+        "extended=1&s=(",
+    ):
+        assert client.get(f"{reverse('admin:search')}?{query}").status_code == 200
+
+
 @pytest.mark.parametrize("pk", ["0", "99999999999999999999999", "abc", "%00", "1_0"])
 def test_91_an_object_that_is_not_there_is_not_found(
     program: Program, admin_user: User, pk: str

@@ -71,6 +71,8 @@ class ReasonFilter(ui.ChoiceFilter):
 class TierAssignmentAdmin(OfMember, ui.ReadOnlyAdmin):
     program_path = "member__program"
     list_display = ("who", "held", "group_shown", "since", "until", "why")
+    # The first column leads to the member already.
+    list_display_links = ("held",)
     list_filter = (
         program_filter("member__program"),
         group_filter("group"),
@@ -129,6 +131,7 @@ class TierAssignmentAdmin(OfMember, ui.ReadOnlyAdmin):
 class StandingAdmin(OfMember, ui.ReadOnlyAdmin):
     program_path = "member__program"
     list_display = ("who", "held", "group_shown", "since_shown", "ahead", "judged")
+    list_display_links = ("held",)
     list_filter = (program_filter("member__program"), group_filter("group"))
     list_select_related = ("member__contact",)
     search_fields = ("member__subscription_id", "member__contact__email")
