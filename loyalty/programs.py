@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from approvals import audit, lifecycle
-from approvals.errors import InvalidTransition, NotAllowed, ReasonRequired
+from approvals.errors import InvalidTransition, NotAllowed
 
 from .models import (
     BalanceDefinition,
@@ -156,8 +156,7 @@ def switch_tiers(
         Program.objects.visible_to(by).filter(pk=program.pk).exists()
     ):
         raise NotAllowed(f"{by.get_username()} may not switch this program's tiers.")
-    if not reason.strip():
-        raise ReasonRequired(f"Say why: “{label}” needs a reason that others can read.")
+    reason = lifecycle.reason_given(reason, f"“{label}”")
     swapped = Program.objects.filter(pk=program.pk, tiers_status__in=sources).update(
         tiers_status=target, settings_revision=F("settings_revision") + 1
     )
@@ -174,7 +173,7 @@ def switch_tiers(
         kind="program",
         object_id=program.pk,
         label=str(Program.objects.with_live().get(pk=program.pk)),
-        reason=reason.strip(),
+        reason=reason,
         at=at,
     )
     program.tiers_status = target

@@ -24,6 +24,7 @@ from .deciding import (
     withdraw,
 )
 from .drafting import discard, draft_change, open_draft, revise, roll_back
+from .guards import reason_given
 from .publishing import go_live, publish_now
 from .questions import contributors, may, verbs_for, versions_of
 from .steps import validate
@@ -38,6 +39,7 @@ __all__ = [
     "may",
     "open_draft",
     "publish_now",
+    "reason_given",
     "reject",
     "retry",
     "revise",

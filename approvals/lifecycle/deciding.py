@@ -148,7 +148,7 @@ def reject(
 ) -> Decision:
     """Send a change set back to its makers, with a reason."""
     guards.allowed(by, "reviewer", change_set.program_id)
-    comment = guards.reason(comment, "rejecting")
+    comment = guards.reason_given(comment, "rejecting")
     held = steps.hold(change_set)
     kind = Decision.Kind.REJECTED
     before = steps.replayed([held.pk], kind, by=by, seen=fingerprint)
@@ -179,7 +179,7 @@ def unschedule(
 ) -> None:
     """Call off an approved change that has not gone live yet."""
     guards.allowed(by, "either", change_set.program_id)
-    comment = guards.reason(comment, "unscheduling")
+    comment = guards.reason_given(comment, "unscheduling")
     held = steps.hold(change_set)
     if _voided_by(held, by, comment):
         return

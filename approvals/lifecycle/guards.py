@@ -129,7 +129,8 @@ def readable(words: str) -> str:
     return words
 
 
-def reason(comment: str, doing: str) -> str:
+def reason_given(comment: str, doing: str) -> str:
+    """Return a comment without surrounding space, if there is one to read."""
     comment = readable(comment)
     if not comment:
         raise ReasonRequired(f"Say why: {doing} needs a reason that others can read.")

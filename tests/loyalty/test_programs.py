@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
 
-from approvals.errors import InvalidTransition, NotAllowed, ReasonRequired
+from approvals.errors import InvalidText, InvalidTransition, NotAllowed, ReasonRequired
 from approvals.models import AuditEvent, Decision
 from loyalty import programs
 from loyalty.models import BalanceDefinition, Program, ProgramLimit, ProgramVersion
@@ -143,6 +143,12 @@ def test_a_switch_works_from_its_statuses_and_nowhere_else(
 def test_a_switch_needs_a_reason(program: Program, maya: User, reason: str) -> None:
     with pytest.raises(ReasonRequired, match="“Pause tiers” needs a reason"):
         programs.switch_tiers(program, "pause", by=maya, reason=reason)
+
+
+def test_a_reason_can_be_read(program: Program, maya: User) -> None:
+    for reason in ("\x00", "\ud800", "quiet\u200b"):
+        with pytest.raises(InvalidText, match="not allowed here"):
+            programs.switch_tiers(program, "pause", by=maya, reason=reason)
 
 
 def test_a_switch_is_for_those_who_operate_this_program(
