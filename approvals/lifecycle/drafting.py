@@ -161,8 +161,9 @@ def discard(version: Any, *, by: Any, at: datetime | None = None) -> None:
         updated_by=by,
     )
     steps.record("discard", current, by=by, at=at)
-    never_live = not steps.siblings(current).filter(live_from__isnull=False).exists()
-    if kind.discarded and never_live:
+    versions = steps.siblings(current)
+    nothing_left = not (versions.open() | versions.exclude(live_from=None)).exists()
+    if kind.discarded and nothing_left:
         kind.discarded(current, by, at)
     version.refresh_from_db()
 

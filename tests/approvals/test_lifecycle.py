@@ -276,6 +276,16 @@ def test_a_tier_that_was_never_live_goes_with_its_draft(
     assert draft.tier not in Tier.objects.kept()
 
 
+def test_a_tier_stays_while_another_version_of_it_is_open(
+    group: TierGroup, maya: User
+) -> None:
+    draft = drafting.add_tier(group, by=maya, name="Platinum", threshold=5000)
+    direct = lifecycle.draft_change(draft, by=maya, direct=True)
+    lifecycle.discard(draft, by=maya)
+    assert fresh(draft.tier).discarded_at is None
+    assert fresh(direct).status == Status.DRAFT
+
+
 def test_a_group_that_was_never_live_goes_with_the_drafts_of_its_tiers(
     program: Program, maya: User
 ) -> None:
