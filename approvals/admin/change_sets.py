@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models import Count, OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import path, reverse
@@ -13,11 +13,12 @@ from django.urls import path, reverse
 from .. import changes, kinds, lifecycle, ui
 from ..errors import NotAllowed, Refused, SelfApproval
 from ..forms import CommentForm, ReasonForm
-from ..models import ChangeSet, ChangeSetItem, Contribution, Decision
+from ..models import ChangeSet, ChangeSetItem, Contribution
 from ..transitions import TRANSITIONS
 from . import acts
 from .acts import Act, Button
-from .versions import lifecycle_url, lifecycle_urls
+from .drafts import lifecycle_url, lifecycle_urls
+from .filters import ProgramFilter, StateFilter
 
 STATE_TONES = {
     "Waiting": "warn",
@@ -165,50 +166,6 @@ def people_of(change_set: ChangeSet) -> list[str]:
         .order_by("created_at")
     )
     return list(dict.fromkeys(str(hand.user) for hand in hands))
-
-
-class ProgramFilter(ui.ChoiceFilter):
-    title = "program"
-    parameter_name = "program"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        visible = kinds.programs().visible_to(request.user)
-        return [
-            (str(pk), name)
-            for pk, name in kinds.programs().names().items()
-            if visible is None or pk in visible
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(program_id=self.value()) if self.value() else queryset
-
-
-class StateFilter(ui.ChoiceFilter):
-    title = "state"
-    parameter_name = "state"
-
-    CONDITIONS = {
-        "mine": ("Waiting for me", None),
-        "waiting": ("Waiting", Q(decision__isnull=True, voided_at__isnull=True)),
-        "scheduled": ("Scheduled", Q(due_at__isnull=False)),
-        "published": ("Published", Q(published_at__isnull=False)),
-        "rejected": ("Rejected", Q(decision__kind=Decision.Kind.REJECTED)),
-        "failed": (
-            "Publishing failed",
-            Q(failed_at__isnull=False, voided_at__isnull=True),
-        ),
-        "taken-back": ("Withdrawn or taken back", Q(voided_at__isnull=False)),
-    }
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return [(key, label) for key, (label, _) in self.CONDITIONS.items()]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        if self.value() is None:
-            return queryset
-        if self.value() == "mine":
-            return queryset.decidable_by(request.user)
-        return queryset.filter(self.CONDITIONS[self.value()][1])
 
 
 class ChangeSetAdmin(ui.ReadOnlyAdmin):

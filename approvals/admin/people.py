@@ -32,6 +32,10 @@ class OnRecord:
     def log_change(self, request: Any, obj: Any, message: Any) -> None:
         self._record("change", request, obj, _changed(message))
 
+    def log_deletions(self, request: Any, queryset: Any) -> None:
+        for obj in queryset:
+            self._record("remove", request, obj, "")
+
     def _record(self, did: str, request: Any, obj: Any, reason: str) -> None:
         audit.record(
             f"{did}_{self.kind}",

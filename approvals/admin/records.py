@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from .. import audit, kinds, ui
 from ..models import AuditEvent, ChangeSetItem, Contribution, Decision, Notice
-from .change_sets import ProgramFilter as ProgramOfChange
+from .filters import ProgramFilter as ProgramOfChange
 
 
 class ProgramNames:

@@ -16,7 +16,7 @@ from ..models import AuditEvent, Version
 from ..transitions import TRANSITIONS
 from . import acts
 from .acts import Act, Button
-from .versions import (
+from .drafts import (
     facts_of,
     lifecycle_url,
     lifecycle_urls,

@@ -10,8 +10,10 @@ from django.utils.safestring import SafeString
 from approvals import kinds, ui
 from approvals.admin import acts, front
 from approvals.admin.acts import Act, Button
+from approvals.admin.drafts import act_on_drafts, lifecycle_url
+from approvals.admin.people import OnRecord
 from approvals.admin.things import ThingAdmin
-from approvals.admin.versions import VersionAdmin, act_on_drafts, lifecycle_url
+from approvals.admin.versions import VersionAdmin
 from approvals.errors import NotAllowed, Refused
 from approvals.forms import ListField, PictureField, ReasonForm
 
@@ -290,9 +292,10 @@ class ProgramVersionAdmin(VersionAdmin):
         return None
 
 
-class ProgramLimitAdmin(ui.ModelAdmin):
+class ProgramLimitAdmin(OnRecord, ui.ModelAdmin):
     """Who sees some programs only; for whoever keeps the list of people."""
 
+    kind = "limit"
     list_display = ("user", "program_name")
     list_select_related = ("user", "program")
     search_fields = ("user__username",)

@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from approvals import ui
-from approvals.admin.versions import lifecycle_url
+from approvals.admin.drafts import lifecycle_url
 
 
 def as_(user: User) -> Client:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from approvals import lifecycle, notices, roles, ui
-from approvals.admin.versions import lifecycle_url
+from approvals.admin.drafts import lifecycle_url
 from approvals.models import ChangeSet, Decision, Version
 from loyalty.models import Program, ProgramLimit
 from tests import factories

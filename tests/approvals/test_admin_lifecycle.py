@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from approvals import lifecycle, roles, ui
-from approvals.admin.versions import lifecycle_url
+from approvals.admin.drafts import lifecycle_url
 from approvals.models import AuditEvent, ChangeSet, Decision, Notice, Version
 from tests import factories
 from tiers.models import Tier, TierVersion

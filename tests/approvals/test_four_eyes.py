@@ -20,7 +20,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from approvals import lifecycle, roles, schedule, triggers, ui
-from approvals.admin.versions import lifecycle_url
+from approvals.admin.drafts import lifecycle_url
 from approvals.errors import Refused
 from approvals.models import ChangeSet, Contribution, Decision, Version
 from loyalty.models import Program

@@ -7,9 +7,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from approvals import ui
-from approvals.admin.versions import lifecycle_url
+from approvals.admin.drafts import lifecycle_url
 from approvals.models import AuditEvent, ChangeSet
-from loyalty.models import BalanceDefinition, Member, Program
+from loyalty.models import BalanceDefinition, Member, Program, ProgramLimit
 from tests import factories
 from tests.approvals.browsing import as_, buttons, edit, press
 from tiers.models import Tier, TierGroup, TierVersion
@@ -195,3 +195,15 @@ def test_only_superusers_change_schedules(client: Client, maya: User) -> None:
     assert as_(maya).get(url).status_code == 403
     add = reverse("admin:django_celery_beat_periodictask_add")
     assert as_(maya).post(add, {}).status_code == 403
+
+
+def test_limits_to_programs_come_and_go_on_record(
+    program: Program, maya: User, admin_user: User
+) -> None:
+    client = as_(admin_user)
+    client.post(ui.add_url(ProgramLimit), {"user": maya.pk, "program": program.pk})
+    limit = ProgramLimit.objects.get()
+    client.post(f"{ui.list_url(ProgramLimit)}{limit.pk}/delete/", {"post": "yes"})
+    assert not ProgramLimit.objects.exists()
+    verbs = AuditEvent.objects.order_by("pk").values_list("verb", flat=True)
+    assert list(verbs)[-2:] == ["add_limit", "remove_limit"]

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from approvals import lifecycle, ui
-from approvals.admin.versions import lifecycle_url
+from approvals.admin.drafts import lifecycle_url
 from loyalty.models import Member, PointsEntry, PointsRequest, Program
 from tests import factories
 from tiers import assignment, drafting

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from approvals import audit, ui
 from approvals.admin.acts import Act, Button
-from approvals.admin.versions import lifecycle_url
+from approvals.admin.drafts import lifecycle_url
 from approvals.errors import NotAllowed, Refused
 from approvals.forms import CommentForm
 from loyalty.models import Program
