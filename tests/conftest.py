@@ -2,18 +2,20 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TransactionTestCase
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
-from approvals import lifecycle
+from approvals import lifecycle, triggers
 from loyalty.models import Program
 from tests import factories
 from tiers.models import TierGroup, TierVersion
@@ -49,17 +51,25 @@ def django_db_modify_db_settings(
         database["TEST"]["NAME"] = str(folder / "tests.sqlite3")
 
 
+@contextmanager
+def _triggers_off(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Let a session do what triggers refuse; on PostgreSQL they stay where they are."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")
+        yield
+        with connection.cursor() as cursor:
+            cursor.execute("RESET session_replication_role")
+    else:
+        triggers.uninstall(connection)
+        yield
+    triggers.install(connection)
+
+
 def _flush_without_triggers(case: TransactionTestCase) -> None:
     """Let the flush after a test empty tables that are append-only otherwise."""
-    from approvals import triggers
-
-    for connection in connections.all():
-        triggers.uninstall(connection)
-    try:
+    with _triggers_off(connections[DEFAULT_DB_ALIAS]):
         _flush(case)
-    finally:
-        for connection in connections.all():
-            triggers.install(connection)
 
 
 _flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
