@@ -43,8 +43,6 @@ class Kind:
     followers: list[Callable[[Versions, datetime], None]] = field(default_factory=list)
     #: Called when a version of a thing that was never live is discarded.
     discarded: Callable[[Any, Any, datetime], None] | None = None
-    #: Where the admin shows a version's thing; set by the admin.
-    admin_path: Callable[[Any], str] | None = None
 
 
 @dataclass
