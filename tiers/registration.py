@@ -75,7 +75,8 @@ def register() -> None:
         "overlap",
         ("INSERT",),
         f"NEW.superseded_at IS NULL AND EXISTS (SELECT 1 FROM {table} o "
-        "WHERE o.member_id = NEW.member_id AND o.group_id = NEW.group_id "
+        # The sum keeps a planner without statistics from reading the whole group.
+        "WHERE o.member_id = NEW.member_id AND o.group_id + 0 = NEW.group_id "
         "AND o.superseded_at IS NULL "
         "AND (o.valid_until IS NULL OR o.valid_until > NEW.valid_from) "
         "AND (NEW.valid_until IS NULL OR NEW.valid_until > o.valid_from))",
