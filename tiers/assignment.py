@@ -1,30 +1,27 @@
 """Bringing standings and assignments up to an instant.
 
-``ladder.fold`` says what is true of a member; this module reads what it needs for
-many members at once, and writes what differs from what is stored. Work follows
-changes: members that something happened to are marked, and each standing knows
-when it is due next.
+``ladder.fold`` says what is true of a member, ``judging`` writes it down for some,
+and this module finds whom to judge. Work follows changes: members that something
+happened to are marked, and each standing knows when it is due next.
 
-A member is judged in one transaction: under a shared lock on the program's groups,
-so that no publication comes in between, and a lock on the member, so that no entry
-does. Running twice changes nothing the second time; a worker that dies leaves each
-member either as before or as after.
+Members are judged in chunks, each in one transaction. Running twice changes nothing
+the second time; a worker that dies leaves each member either as before or as after.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from loyalty.models import Member, Membership, PointsEntry, Program
+from loyalty.models import Member, Program
 
-from . import counts, ladder, rules
-from .models import Recalculation, Standing, TierAssignment, TierGroup
+from . import counts, judging
+from .models import Recalculation, Standing, TierGroup
 
 CHUNK = 1000
 #: Up to so many members are judged in the very transaction of a publication.
@@ -49,13 +46,13 @@ def recalculate(program: Program, *, as_of: datetime, dry_run: bool = False) -> 
     With ``dry_run`` the report says what would move, and nothing is written.
     """
     report = Report()
-    groups = list(_groups(program.pk))
+    groups = list(judging.groups_of(program.pk))
     rulesets = {group.pk: group.ruleset for group in groups}
     last = 0
     while ids := _members_to_look_at(program.pk, groups, as_of, last):
         with transaction.atomic():
             report.members += len(ids)
-            report.moved += bring_up_to_date(program.pk, ids, as_of)
+            report.moved += judging.bring_up_to_date(program.pk, ids, as_of)
             if dry_run:
                 transaction.set_rollback(True)
         last = ids[-1]
@@ -154,193 +151,5 @@ def _members_to_look_at(
     return sorted(found)[:CHUNK]
 
 
-# One chunk
-
-
-def bring_up_to_date(
-    program_id: int, member_ids: Sequence[int], as_of: datetime
-) -> int:
-    """Judge members in all groups of their program; return how many changed tier.
-
-    Call it in a transaction. It takes the groups' shared lock before the members',
-    as posting does.
-    """
-    groups = share_groups(program_id)
-    ids = sorted(member_ids)
-    locked = Member.objects.select_for_update(no_key=True).filter(pk__in=ids)
-    marked = {m.pk for m in locked.order_by("pk").only("marked_at") if m.marked_at}
-    ladders = rules.ladders_of(groups)
-    memberships = memberships_of(ids)
-    lines = lines_of(ids, ladders.values())
-    moved = set()
-    for group in groups:
-        outcomes = {
-            pk: ladder.fold(
-                lines.get(pk, ()), memberships.get(pk, ()), ladders[group.pk], as_of
-            )
-            for pk in ids
-        }
-        moved |= _write(group, outcomes, as_of)
-    if marked:
-        Member.objects.filter(pk__in=marked).update(marked_at=None)
-    return len(moved)
-
-
-def share_groups(program_id: int) -> list[TierGroup]:
-    """Lock a program's groups so that no publication changes them meanwhile.
-
-    Others may share the lock. On SQLite the one writer is alone anyway.
-    """
-    groups = _groups(program_id)
-    if connection.vendor == "postgresql":
-        sql, parameters = groups.query.sql_with_params()
-        return list(TierGroup.objects.raw(f"{sql} FOR SHARE", parameters))
-    return list(groups)
-
-
-def _groups(program_id: int) -> Any:
-    return TierGroup.objects.kept().filter(program=program_id).order_by("pk")
-
-
 def _live_groups() -> Any:
     return TierGroup.objects.kept().filter(versions__live_from__isnull=False)
-
-
-def memberships_of(ids: Sequence[int]) -> dict[int, list[ladder.Span]]:
-    found: dict[int, list[ladder.Span]] = {}
-    rows = Membership.objects.filter(member__in=ids)
-    for member, start, end in rows.values_list("member", "started_at", "ended_at"):
-        found.setdefault(member, []).append(ladder.Span(start, end))
-    return found
-
-
-def lines_of(
-    ids: Sequence[int], ladders: Iterable[Sequence[ladder.Ladder]]
-) -> dict[int, list[ladder.Line]]:
-    balances = {
-        measure.balance
-        for group in ladders
-        for rules_ in group
-        for measure in rules_.measures()
-    }
-    found: dict[int, list[ladder.Line]] = {}
-    rows = PointsEntry.objects.filter(
-        member__in=ids, balance_definition__in=balances
-    ).values_list(
-        "member_id",
-        "balance_definition_id",
-        "kind",
-        "reverses__kind",
-        "amount",
-        "occurred_at",
-        "window_at",
-    )
-    for (
-        member,
-        balance,
-        kind,
-        reversed_kind,
-        amount,
-        occurred_at,
-        window_at,
-    ) in rows.iterator(chunk_size=10_000):
-        found.setdefault(member, []).append(
-            ladder.Line(
-                balance=balance,
-                kind=kind,
-                weighs_as=reversed_kind or kind,
-                amount=amount,
-                occurred_at=occurred_at,
-                window_at=window_at,
-            )
-        )
-    return found
-
-
-def _write(
-    group: TierGroup, outcomes: dict[int, ladder.Outcome], as_of: datetime
-) -> set[int]:
-    """Store what differs; return the members whose present tier is another."""
-    stored: dict[int, dict[tuple[Any, ...], int]] = {}
-    known = TierAssignment.objects.known_now().filter(group=group, member__in=outcomes)
-    for pk, member, *key in known.values_list(
-        "pk", "member_id", "tier_id", "valid_from", "valid_until"
-    ):
-        stored.setdefault(member, {})[tuple(key)] = pk
-    before = dict(
-        Standing.objects.filter(group=group, member__in=outcomes).values_list(
-            "member_id", "tier_id"
-        )
-    )
-    superseded: list[int] = []
-    new: list[TierAssignment] = []
-    standings: list[Standing] = []
-    moved: set[int] = set()
-    for member, outcome in outcomes.items():
-        rows = stored.get(member, {})
-        wanted = {(held.tier, held.start, held.end): held for held in outcome.held}
-        superseded += [pk for key, pk in rows.items() if key not in wanted]
-        new += [
-            _assignment(group, member, held, as_of)
-            for key, held in wanted.items()
-            if key not in rows
-        ]
-        current = outcome.current
-        tier = current.tier if current else None
-        if before.get(member) != tier:
-            moved.add(member)
-        standings.append(_standing(group, member, outcome, as_of))
-    TierAssignment.objects.filter(pk__in=superseded).update(superseded_at=as_of)
-    TierAssignment.objects.bulk_create(new)
-    Standing.objects.bulk_create(
-        standings,
-        update_conflicts=True,
-        unique_fields=["member", "group"],
-        update_fields=[
-            "tier",
-            "qualifying_points",
-            "since",
-            "evaluated_at",
-            "ruleset",
-            "due_at",
-            "next_exit_at",
-            "drops_at",
-        ],
-    )
-    return moved
-
-
-def _assignment(
-    group: TierGroup, member: int, held: ladder.Held, as_of: datetime
-) -> TierAssignment:
-    return TierAssignment(
-        member_id=member,
-        group=group,
-        tier_id=held.tier,
-        valid_from=held.start,
-        valid_until=held.end,
-        recorded_at=as_of,
-        reason=held.reason,
-        amount=held.amount,
-        threshold=held.threshold,
-        tier_version_id=held.version,
-        group_version_id=held.group_version,
-    )
-
-
-def _standing(
-    group: TierGroup, member: int, outcome: ladder.Outcome, as_of: datetime
-) -> Standing:
-    current = outcome.current
-    return Standing(
-        member_id=member,
-        group=group,
-        tier_id=current.tier if current else None,
-        since=current.start if current else None,
-        qualifying_points=outcome.amount,
-        evaluated_at=as_of,
-        ruleset=group.ruleset,
-        due_at=outcome.due_at,
-        next_exit_at=outcome.next_exit_at,
-        drops_at=outcome.drops_at,
-    )

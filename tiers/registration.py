@@ -12,7 +12,7 @@ from loyalty import evaluators
 from loyalty import registration as loyalty
 from loyalty.programs import switch_followers
 
-from . import assignment, counts, soundness, wording
+from . import assignment, counts, judging, soundness, wording
 from .models import (
     Standing,
     Tier,
@@ -64,8 +64,8 @@ def register() -> None:
     evaluators.register(
         evaluators.Evaluator(
             name="tiers",
-            prepare=assignment.share_groups,
-            evaluate=assignment.bring_up_to_date,
+            prepare=judging.share_groups,
+            evaluate=judging.bring_up_to_date,
         )
     )
     triggers.settable_once(TierAssignment, "superseded_at")

@@ -17,7 +17,7 @@ from approvals.models import ChangeSetItem, Contribution, Decision
 from loyalty import points
 from loyalty.models import Balance, Member, PointsEntry, Program
 
-from . import assignment, counts, ladder, rules
+from . import counts, facts, ladder, rules
 from .models import Standing, Tier, TierAssignment, TierGroup
 
 CHUNK = 1000
@@ -93,8 +93,8 @@ def standings(program_id: int, member_ids: Sequence[int]) -> Iterator[str]:
     """Fold some members from scratch, each to the instant of its standing."""
     groups = list(TierGroup.objects.kept().filter(program=program_id).order_by("pk"))
     ladders = rules.ladders_of(groups)
-    memberships = assignment.memberships_of(member_ids)
-    lines = assignment.lines_of(member_ids, ladders.values())
+    memberships = facts.memberships_of(member_ids)
+    lines = facts.lines_of(member_ids, ladders.values())
     for group in groups:
         held: dict[int, list[Any]] = {}
         rows = TierAssignment.objects.known_now().filter(

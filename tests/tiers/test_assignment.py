@@ -17,7 +17,7 @@ from approvals import lifecycle
 from loyalty import points, programs
 from loyalty.models import Member, Program
 from tests import factories
-from tiers import assignment, counts, drafting, tasks
+from tiers import assignment, counts, drafting, judging, tasks
 from tiers.models import Recalculation, Standing, Tier, TierAssignment, TierGroup
 
 NOW = datetime(2026, 5, 20, 12, tzinfo=UTC)
@@ -161,10 +161,10 @@ def test_two_calendars_of_ticks_leave_the_same_intervals(
                 member, amount, occurred_at=NOW - timedelta(days=30 * months_ago)
             )
     for days in range(0, 400, 20):
-        assignment.bring_up_to_date(program.pk, [often.pk], NOW + timedelta(days=days))
+        judging.bring_up_to_date(program.pk, [often.pk], NOW + timedelta(days=days))
     last = NOW + timedelta(days=400)
     for member in (often, seldom):
-        assignment.bring_up_to_date(program.pk, [member.pk], last)
+        judging.bring_up_to_date(program.pk, [member.pk], last)
     assert held(often) == held(seldom)
     assert len(held(often)) > 2
 
@@ -193,7 +193,7 @@ def test_a_chunk_costs_the_same_queries_for_few_and_for_many(
     # assignments, standings; write: close none, insert (two each), clear marks
     expected = 13 if size == 10 else 13 + INSERTS_BEYOND_ONE[connection.vendor]
     with django_assert_num_queries(expected):
-        assignment.bring_up_to_date(group.program_id, ids, NOW)
+        judging.bring_up_to_date(group.program_id, ids, NOW)
 
 
 #: SQLite takes a limited number of values in one statement, so Django splits.
@@ -204,7 +204,7 @@ def test_running_twice_changes_nothing(member: Member) -> None:
     factories.earn(member, 600)
     assignment.recalculate(member.program, as_of=NOW)
     before = rows()
-    assert assignment.bring_up_to_date(member.program_id, [member.pk], NOW) == 0
+    assert judging.bring_up_to_date(member.program_id, [member.pk], NOW) == 0
     assert assignment.recalculate(member.program, as_of=NOW).moved == 0
     assert rows() == before
 
