@@ -17,10 +17,10 @@ whatever explains or previews it, call these same functions.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from datetime import date, datetime, timedelta
 from typing import Literal
-from zoneinfo import ZoneInfo
+
+from loyalty.calendar import add_months, first_instant, leaving_day, local_date
 
 MeasureKind = Literal["WINDOW", "LIFETIME", "CURRENT"]
 
@@ -137,55 +137,7 @@ class Outcome:
         return last if last and last.end is None else None
 
 
-# Days
-
-
-def local_date(instant: datetime, zone: str) -> date:
-    return instant.astimezone(ZoneInfo(zone)).date()
-
-
-@lru_cache(maxsize=65536)
-def first_instant(day: date, zone: str) -> datetime:
-    """Return the first instant, in UTC, that has local date ``day`` or a later one.
-
-    Midnight is not always there: clocks that spring forward skip it in some zones,
-    and whole days were skipped at the date line.
-    """
-    place = ZoneInfo(zone)
-    midnight = datetime.combine(day, time.min, tzinfo=place)
-    found = midnight.astimezone(UTC)
-    if found.astimezone(place).replace(tzinfo=None) == midnight.replace(tzinfo=None):
-        return found
-    # In the gap: the day begins where the gap ends, between these two readings.
-    early = midnight.replace(fold=1).astimezone(UTC) - timedelta(days=1)
-    late = found
-    while late - early > timedelta(microseconds=1):
-        middle = early + (late - early) / 2
-        if middle.astimezone(place).date() >= day:
-            late = middle
-        else:
-            early = middle
-    return late
-
-
-def add_months(day: date, months: int) -> date:
-    """Return ``day`` plus months, clamped to the month's last day."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, _month_length(year, month + 1)))
-
-
-def leaving_day(day: date, months: int | None) -> date:
-    """Return the first day on which a line of local date ``day`` counts no more.
-
-    ``months`` is the window's length; None is the calendar year.
-    """
-    if months is None:
-        return date(day.year + 1, 1, 1)
-    clamped = add_months(day, months)
-    if clamped.day == day.day:
-        return clamped
-    # The day does not exist in that month: the 1st of the next one.
-    return add_months(clamped.replace(day=1), 1)
+# Amounts
 
 
 def window_start(day: date, months: int | None) -> date:
@@ -193,14 +145,6 @@ def window_start(day: date, months: int | None) -> date:
     if months is None:
         return date(day.year, 1, 1)
     return add_months(day, -months) + timedelta(days=1)
-
-
-def _month_length(year: int, month: int) -> int:
-    following = date(year + month // 12, month % 12 + 1, 1)
-    return (following - timedelta(days=1)).day
-
-
-# Amounts
 
 
 def contribution(line: Line, measure: Measure, zone: str) -> Span | None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loyalty.calendar import add_months, leaving_day
 from tiers import ladder
 from tiers.ladder import Condition, Ladder, Line, Measure, Rung, Span
 
@@ -81,7 +82,7 @@ MEMBER = [Span(START)]
 def test_a_line_leaves_its_window_on_a_day_that_a_calendar_shows(
     earned: str, months: int | None, leaves: str
 ) -> None:
-    found = ladder.leaving_day(date.fromisoformat(earned), months)
+    found = leaving_day(date.fromisoformat(earned), months)
     assert found == date.fromisoformat(leaves)
 
 
@@ -93,44 +94,11 @@ def test_a_line_leaves_its_window_on_a_day_that_a_calendar_shows(
 def test_a_line_counts_on_exactly_the_days_of_the_definition(
     earned: date, months: int, offset: int
 ) -> None:
-    leaves = ladder.leaving_day(earned, months)
+    leaves = leaving_day(earned, months)
     shown = leaves + timedelta(days=offset)
-    clamped = ladder.add_months(shown, -months)
+    clamped = add_months(shown, -months)
     assert (clamped < earned) == (shown < leaves)
     assert (ladder.window_start(shown, months) <= earned) == (shown < leaves)
-
-
-@pytest.mark.parametrize(
-    ("zone", "first", "begins"),
-    [
-        ("Europe/Berlin", "2026-03-29", "2026-03-28T23:00:00+00:00"),
-        # Santiago springs forward at midnight: the day begins at 01:00.
-        ("America/Santiago", "2026-09-06", "2026-09-06T04:00:00+00:00"),
-        # Apia skipped 30 December 2011: what begins is the 31st.
-        ("Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00+00:00"),
-        ("Pacific/Apia", "2011-12-31", "2011-12-30T10:00:00+00:00"),
-        ("Pacific/Kiritimati", "2026-01-01", "2025-12-31T10:00:00+00:00"),
-    ],
-)
-def test_a_day_begins_where_the_clocks_of_its_zone_say(
-    zone: str, first: str, begins: str
-) -> None:
-    found = ladder.first_instant(date.fromisoformat(first), zone)
-    assert found == datetime.fromisoformat(begins)
-
-
-@given(
-    st.sampled_from(
-        ["America/Santiago", "Africa/Cairo", "Asia/Beirut", "Australia/Lord_Howe"]
-    ),
-    st.dates(date(2000, 1, 1), date(2030, 12, 31)),
-)
-def test_the_instant_before_a_day_begins_is_of_an_earlier_day(
-    zone: str, first: date
-) -> None:
-    begins = ladder.first_instant(first, zone)
-    assert ladder.local_date(begins, zone) >= first
-    assert ladder.local_date(begins - timedelta(microseconds=1), zone) < first
 
 
 # What counts
