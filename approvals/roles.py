@@ -11,12 +11,21 @@ from django.apps import apps
 MANAGERS = "Loyalty managers"
 REVIEWERS = "Reviewers"
 AUDITORS = "Auditors"
+#: Erasing cannot be undone, so whoever edits members does not get it along with that.
+DATA_PROTECTION = "Data protection"
 
 OURS = ("approvals", "loyalty", "tiers")
 PERMISSIONS = {
-    MANAGERS: ("make_changes", "operate_programs", "post_points"),
+    MANAGERS: (
+        "make_changes",
+        "operate_programs",
+        "post_points",
+        "edit_members",
+        "move_members",
+    ),
     REVIEWERS: ("review_changes",),
     AUDITORS: (),
+    DATA_PROTECTION: ("erase_contacts",),
 }
 
 

@@ -32,6 +32,7 @@ class Contact(models.Model):
 
     class Meta:
         ordering = ("pk",)
+        permissions = (("erase_contacts", "Can erase a person's data for good"),)
         constraints = (
             models.UniqueConstraint(
                 fields=["email"], condition=~Q(email=""), name="email_is_of_one_contact"
@@ -100,6 +101,10 @@ class Member(models.Model):
 
     class Meta:
         ordering = ("pk",)
+        permissions = (
+            ("edit_members", "Can add, edit and close members"),
+            ("move_members", "Can move members and override their tiers by hand"),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=["program", "contact"], name="contact_is_in_a_program_once"
@@ -120,6 +125,11 @@ class Member(models.Model):
                 name="marked_members",
             ),
             models.Index(fields=["program", "id"], name="members_in_order"),
+            models.Index(
+                fields=["program", "card"],
+                condition=~Q(card=""),
+                name="members_by_card",
+            ),
         )
 
     def __str__(self) -> str:
