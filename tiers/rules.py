@@ -8,7 +8,8 @@ from typing import Any, cast
 from loyalty.models import BalanceDefinition, ProgramVersion
 
 from . import soundness
-from .ladder import Condition, Ladder, Measure, MeasureKind, Rung
+from .ladder import Condition, Ladder, Measure, Rung
+from .ladder.words import MeasureKind
 from .models import TierGroup, TierGroupVersion, TierVersion
 from .models.groups import Measure as Kind
 from .models.groups import WindowKind

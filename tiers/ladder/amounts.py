@@ -1,0 +1,80 @@
+"""What lines are worth when, and which rungs that is enough for."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+
+from loyalty.calendar import first_instant, leaving_day, local_date
+
+from .words import QUALIFYING, Condition, Ladder, Line, Measure, Rung, Span, Test
+
+
+def contribution(line: Line, measure: Measure, zone: str) -> Span | None:
+    """Return when a line weighs in a measure, or None if it never does."""
+    if line.balance != measure.balance:
+        return None
+    if measure.kind == "CURRENT":
+        return Span(line.occurred_at)
+    if line.weighs_as not in QUALIFYING:
+        return None
+    if measure.kind == "LIFETIME":
+        return Span(line.occurred_at)
+    day = leaving_day(local_date(line.window_at, zone), measure.months)
+    end = first_instant(day, zone)
+    # A reversal that comes when its original has left takes nothing away.
+    return Span(line.occurred_at, end) if line.occurred_at < end else None
+
+
+def measured(
+    lines: Iterable[Line], measure: Measure, zone: str, instant: datetime
+) -> int:
+    """Return the amount of a measure at an instant."""
+    return sum(
+        line.amount
+        for line in lines
+        if (span := contribution(line, measure, zone)) and span.covers(instant)
+    )
+
+
+def earned_on_days(
+    lines: Iterable[Line],
+    balance: int,
+    zone: str,
+    days: tuple[date, date],
+    at: datetime,
+) -> int:
+    """Return what was earned on local days from the first up to, not on, the last.
+
+    ``at`` is the instant of asking: what occurred later is not known yet.
+    """
+    first, end = days
+    return sum(
+        line.amount
+        for line in lines
+        if line.balance == balance
+        and line.weighs_as in QUALIFYING
+        and line.occurred_at <= at
+        and first <= local_date(line.window_at, zone) < end
+    )
+
+
+def holds(test: Test, amounts: Mapping[Measure, int]) -> bool:
+    if isinstance(test, Condition):
+        return amounts[test.measure] >= test.minimum
+    return sum(holds(part, amounts) for part in test.of) >= test.least
+
+
+def satisfied(rung: Rung, amounts: Mapping[Measure, int]) -> bool:
+    """Whether all conditions of a rung hold; one given by hand has none."""
+    return all(holds(test, amounts) for test in rung.conditions)
+
+
+def target(
+    ladder: Ladder, amounts: Mapping[Measure, int], below: int | None = None
+) -> int:
+    """Return the highest rung that a member can reach, or -1; only below an index."""
+    top = len(ladder.rungs) if below is None else below
+    for index in range(top - 1, -1, -1):
+        rung = ladder.rungs[index]
+        if rung.automatic and satisfied(rung, amounts):
+            return index
+    return -1
