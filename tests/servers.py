@@ -12,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,31 +30,42 @@ class Unavailable(Exception):
 
 
 @contextmanager
-def postgresql(*, durable: bool = False) -> Iterator[str]:
-    """Yield the DATABASE_URL of a PostgreSQL; ``durable`` ones write through to disk."""
+def postgresql(
+    *,
+    durable: bool = False,
+    data: Path | None = None,
+    settings: Sequence[str] = ("shared_buffers=256MB",),
+) -> Iterator[str]:
+    """Yield the DATABASE_URL of a PostgreSQL; ``durable`` ones write through to disk.
+
+    ``data`` is a folder to keep: what is in it is there again the next time.
+    """
     if named := os.environ.get("TEST_DATABASE_URL"):
         yield named
         return
     with scratch_folder() as folder:
         binaries = postgresql_binaries(folder)
         owner = data_owner()
-        data = folder / "data"
+        data = data or folder / "data"
         run_as = {"user": owner, "group": owner, "extra_groups": []} if owner else {}
+        data.mkdir(parents=True, exist_ok=True)
         if owner:
-            # The server refuses to run as root, and the folder is where it lives.
+            # The server refuses to run as root, and these folders are where it lives.
             os.chown(folder, owner, owner)
-        made = subprocess.run(
-            [str(binaries / "initdb"), "-D", str(data), "-U", "postgres"]
-            + ["-A", "trust", "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync"],
-            capture_output=True,
-            text=True,
-            cwd=folder,
-            **run_as,  # type: ignore[call-overload]
-        )
-        if made.returncode:
-            raise Unavailable(f"PostgreSQL's initdb failed: {made.stderr.strip()}")
+            os.chown(data, owner, owner)
+        if not (data / "PG_VERSION").exists():
+            made = subprocess.run(
+                [str(binaries / "initdb"), "-D", str(data), "-U", "postgres"]
+                + ["-A", "trust", "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync"],
+                capture_output=True,
+                text=True,
+                cwd=folder,
+                **run_as,  # type: ignore[call-overload]
+            )
+            if made.returncode:
+                raise Unavailable(f"PostgreSQL's initdb failed: {made.stderr.strip()}")
         options = ["listen_addresses=", f"unix_socket_directories={folder}"]
-        options += ["max_connections=100", "shared_buffers=256MB"]
+        options += ["max_connections=100", *settings]
         if not durable:
             options += ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
         command = [str(binaries / "postgres"), "-D", str(data)]
