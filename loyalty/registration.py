@@ -6,15 +6,13 @@ from typing import Any
 
 from django.db.models import F
 
-from approvals import kinds, triggers
+from approvals import kinds
 from approvals.text import comparable
 
-from . import wording
+from . import guards, wording
 from .models import (
-    Balance,
     BalanceDefinition,
     BalanceDefinitionVersion,
-    PointsEntry,
     Program,
     ProgramVersion,
 )
@@ -59,14 +57,7 @@ def register() -> None:
             discarded=discard_balance_definition,
         )
     )
-    triggers.append_only(PointsEntry)
-    triggers.guard(
-        Balance,
-        "kept",
-        ("DELETE",),
-        "1 = 1",
-        "Balances are kept: they are the sum of the ledger.",
-    )
+    guards.register()
 
 
 def program_name(program_id: int) -> str:

@@ -7,7 +7,7 @@ request makes every posting safe to repeat.
 """
 
 from .balances import BalanceDefinition, BalanceDefinitionVersion
-from .ledger import Balance, PointsEntry, PointsRequest
+from .ledger import Balance, LedgerSeal, PointsEntry, PointsRequest
 from .members import Contact, Member, Membership
 from .programs import Program, ProgramLimit, ProgramVersion
 
@@ -16,6 +16,7 @@ __all__ = [
     "BalanceDefinition",
     "BalanceDefinitionVersion",
     "Contact",
+    "LedgerSeal",
     "Member",
     "Membership",
     "PointsEntry",

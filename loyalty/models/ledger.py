@@ -15,7 +15,9 @@ from .programs import Program
 class PointsRequest(models.Model):
     """One posting that a caller asked for, kept for ever with its outcome.
 
-    The same reference with the same content replays the outcome, refusals too.
+    The same reference with the same content replays the outcome, refusals too. A
+    pending one is not in the ledger: it waits to be completed, cancelled, or for
+    ``expires_at`` to pass.
     """
 
     class Status(models.TextChoices):
@@ -53,6 +55,23 @@ class PointsRequest(models.Model):
                 fields=["program", "source", "reference"],
                 name="points_request_is_made_once",
             ),
+            models.CheckConstraint(
+                condition=Q(
+                    status="PENDING", settled_at__isnull=True, expires_at__isnull=False
+                )
+                | (
+                    Q(status__in=["COMPLETED", "REFUSED", "CANCELLED", "EXPIRED"])
+                    & Q(settled_at__isnull=False)
+                ),
+                name="only_a_pending_points_request_is_not_settled",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=["expires_at"],
+                condition=Q(status="PENDING"),
+                name="pending_points_requests",
+            ),
         )
 
     def __str__(self) -> str:
@@ -70,6 +89,8 @@ class PointsEntry(models.Model):
     ``amount`` counts the smallest unit of the balance definition. ``window_at`` is
     the instant whose local day decides how long the line counts: its own, or for a
     reversal the original's. ``hash`` chains the member's lines together.
+    ``concerns`` is the credit that an expiry ends, or the redemption that a refund
+    gives back.
     """
 
     class Kind(models.TextChoices):
@@ -99,6 +120,15 @@ class PointsEntry(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="reversed_by",
+    )
+    concerns = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="concerned_by",
+        # Few lines have one; the index below holds only those.
+        db_index=False,
     )
     description = models.CharField(max_length=255, blank=True, default="")
     meta = models.JSONField(default=dict, blank=True)
@@ -140,8 +170,19 @@ class PointsEntry(models.Model):
                 | (~Q(kind="REVERSAL") & Q(reverses__isnull=True)),
                 name="only_reversals_reverse",
             ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["EXPIRE", "REFUND"], concerns__isnull=False)
+                | (~Q(kind__in=["EXPIRE", "REFUND"]) & Q(concerns__isnull=True)),
+                name="only_expiries_and_refunds_concern_a_line",
+            ),
         )
         indexes = (
+            models.Index(
+                fields=["concerns"],
+                condition=Q(concerns__isnull=False),
+                name="entries_that_concern_another",
+            ),
+            models.Index(fields=["recorded_at"], name="entries_by_day"),
             models.Index(
                 fields=["member", "balance_definition", "window_at"],
                 name="entries_in_a_window",
@@ -174,3 +215,35 @@ class Balance(models.Model):
 
     def __str__(self) -> str:
         return str(self.amount)
+
+
+class LedgerSeal(models.Model):
+    """What a program's ledger said when a day had ended, as one hash.
+
+    It covers the heads of the members' chains that grew in ``[starts_at, ends_at)``,
+    and the seal before: who rewrites a chain has to rewrite every later seal, too.
+    Days on which nothing was recorded have none.
+    """
+
+    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="seals")
+    day = models.DateField(help_text="In the program's time zone.")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    members = models.PositiveIntegerField(help_text="How many chains grew.")
+    hash = models.CharField(max_length=64)
+    sealed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("program_id", "day")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["program", "day"], name="day_of_a_ledger_is_sealed_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(ends_at__gt=models.F("starts_at")),
+                name="sealed_day_ends_after_it_starts",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.day}"

@@ -88,6 +88,9 @@ class Member(models.Model):
     )
     created_at = models.DateTimeField(editable=False)
     marked_at = models.DateTimeField(null=True, editable=False)
+    expires_next_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the next of the points expire."
+    )
     flagged_at = models.DateTimeField(
         null=True,
         editable=False,
@@ -129,6 +132,11 @@ class Member(models.Model):
                 fields=["program", "card"],
                 condition=~Q(card=""),
                 name="members_by_card",
+            ),
+            models.Index(
+                fields=["program", "expires_next_at"],
+                condition=Q(expires_next_at__isnull=False),
+                name="members_with_points_to_expire",
             ),
         )
 
