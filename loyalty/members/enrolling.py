@@ -1,9 +1,4 @@
-"""Verbs on members: enrol, leave, come back, close, find.
-
-What changes whether a person belongs to a program, or from when, marks the member
-and has them judged in the same transaction: a newcomer to a program whose tiers work
-at once has a place at once.
-"""
+"""How people become members, one by one or in thousands."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,15 +7,13 @@ from itertools import islice
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from approvals import audit
-from approvals.errors import InvalidTransition, ReasonRequired
-
-from . import evaluators
-from .errors import AlreadyMember, ContactConflict, NumberTaken
-from .models import Contact, Member, Membership, Program
+from .. import evaluators
+from ..errors import AlreadyMember, ContactConflict, NumberTaken
+from ..models import Contact, Member, Membership, Program
+from .steps import address, on_record
 
 CHUNK = 2000
 
@@ -50,18 +43,19 @@ def enrol(
     back by ``rejoin``.
     """
     try:
-        return _enrol(program, person, at=at)
+        return _enrol(program, person, by=by, at=at)
     except IntegrityError:
         _explain(program, person)
     # Somebody made the contact in between, for another program.
-    return _enrol(program, person, at=at)
+    return _enrol(program, person, by=by, at=at)
 
 
 @transaction.atomic
-def _enrol(program: Program, person: Person, *, at: datetime | None) -> Member:
+def _enrol(program: Program, person: Person, *, by: Any, at: datetime | None) -> Member:
     evaluators.prepare(program.pk)
     at = at or timezone.now()
-    contact = _contact_of(person)
+    # Locked: somebody whose data is being erased is nobody to be found by it.
+    contact = _contact_of(person, Contact.objects.select_for_update(no_key=True))
     if contact is None:
         contact = _new_contact(person, at)
         contact.save(force_insert=True)
@@ -69,6 +63,7 @@ def _enrol(program: Program, person: Person, *, at: datetime | None) -> Member:
     member = _new_member(program, contact, person, at)
     member.save(force_insert=True)
     Membership.objects.create(member=member, started_at=person.joined_at or at)
+    on_record(member, "enrol", by=by, reason="", at=at)
     evaluators.evaluate(program.pk, [member.pk], at)
     return member
 
@@ -104,74 +99,17 @@ def _enrol_chunk(program: Program, part: list[Person], *, at: datetime) -> list[
     return members
 
 
-def leave(
-    member: Member, *, by: Any, reason: str = "", at: datetime | None = None
-) -> None:
-    """End a membership; what was earned stays in the ledger."""
-    with transaction.atomic():
-        at = _hold(member, at)
-        if not _present(member).filter(started_at__lt=at).update(ended_at=at):
-            raise InvalidTransition(f"{member} does not belong to the program.")
-        _changed(member, "leave", by=by, reason=reason, at=at)
-
-
-def rejoin(member: Member, *, by: Any, at: datetime | None = None) -> None:
-    """Begin a new membership of somebody who has left."""
-    with transaction.atomic():
-        at = _hold(member, at)
-        if _present(member).exists():
-            raise AlreadyMember(
-                f"{member} belongs to the program.", member_id=member.pk
-            )
-        if member.status == Member.Status.CLOSED:
-            raise InvalidTransition(f"{member} is closed.")
-        Membership.objects.create(member=member, started_at=at)
-        _changed(member, "rejoin", by=by, reason="", at=at)
-
-
-def close(member: Member, *, by: Any, reason: str, at: datetime | None = None) -> None:
-    """Close an account for good: nothing can be posted to it any more."""
-    if not reason.strip():
-        raise ReasonRequired("Say why: closing an account needs a reason.")
-    with transaction.atomic():
-        at = _hold(member, at)
-        if member.status == Member.Status.CLOSED:
-            raise InvalidTransition(f"{member} is closed already.")
-        member.status = Member.Status.CLOSED
-        member.save(update_fields=["status"])
-        _present(member).filter(started_at__lt=at).update(ended_at=at)
-        _changed(member, "close", by=by, reason=reason.strip(), at=at)
-
-
-def find(program: Program, key: str) -> Member | None:
-    """Return the member with this membership number, or else this card number,
-    number in the shop, e-mail address or mobile number."""
-    members = Member.objects.filter(program=program).select_related("contact")
-    for lookup in (
-        {"subscription_id": key},
-        {"card": key},
-        {"contact__external_id": key},
-        {"contact__email": _address(key)},
-        {"contact__mobile": key},
-    ):
-        # A card or a telephone may be shared: then it does not name one member.
-        found = list(members.filter(**lookup)[:2]) if key else []
-        if len(found) == 1:
-            return found[0]
-    return None
-
-
 # Contacts and numbers
 
 
-def _contact_of(person: Person) -> Contact | None:
+def _contact_of(person: Person, contacts: QuerySet[Contact]) -> Contact | None:
     """Return the contact that these details belong to, if there is one."""
     wanted = Q()
     if person.external_id:
         wanted |= Q(external_id=person.external_id)
     if person.email:
-        wanted |= Q(email=_address(person.email))
-    found = list(Contact.objects.filter(wanted)) if wanted else []
+        wanted |= Q(email=address(person.email))
+    found = list(contacts.filter(wanted)) if wanted else []
     if len(found) > 1:
         raise ContactConflict(
             f"{person.external_id} and {person.email} belong to different people.",
@@ -183,7 +121,7 @@ def _contact_of(person: Person) -> Contact | None:
 def _new_contact(person: Person, at: datetime) -> Contact:
     return Contact(
         name=person.name,
-        email=_address(person.email),
+        email=address(person.email),
         mobile=person.mobile,
         external_id=person.external_id,
         created_at=person.joined_at or at,
@@ -205,11 +143,6 @@ def _new_member(
     )
 
 
-def _address(email: str) -> str:
-    """Addresses differ by more than letter case, to everybody but a mail server."""
-    return email.strip().lower()
-
-
 def _expect_new(program: Program, contact: Contact) -> None:
     member = Member.objects.filter(program=program, contact=contact).first()
     if member:
@@ -226,37 +159,6 @@ def _explain(program: Program, person: Person) -> None:
     same = Member.objects.filter(program=program, subscription_id=number)
     if number and same.exists():
         raise NumberTaken(f"Another member has the number {number}.") from None
-    contact = _contact_of(person)
+    contact = _contact_of(person, Contact.objects.all())
     if contact:
         _expect_new(program, contact)
-
-
-# Steps that verbs share
-
-
-def _hold(member: Member, at: datetime | None) -> datetime:
-    """Take the locks in their order; return the instant at which that was done."""
-    evaluators.prepare(member.program_id)
-    held = Member.objects.select_for_update(no_key=True).get(pk=member.pk)
-    member.status = held.status
-    return at or timezone.now()
-
-
-def _present(member: Member) -> Any:
-    return Membership.objects.filter(member=member, ended_at__isnull=True)
-
-
-def _changed(member: Member, verb: str, *, by: Any, reason: str, at: datetime) -> None:
-    member.marked_at = at
-    member.save(update_fields=["marked_at"])
-    audit.record(
-        verb,
-        by=by,
-        program_id=member.program_id,
-        kind="member",
-        object_id=member.pk,
-        label=str(member),
-        reason=reason,
-        at=at,
-    )
-    evaluators.evaluate(member.program_id, [member.pk], at)
