@@ -1,0 +1,489 @@
+"""Judging members of memoryless groups in sets, by one statement.
+
+A group is memoryless when a member's tier follows from one amount alone: real time
+both ways, one measure, a lower bound for each tier. What ``ladder.fold`` does line by
+line for one member, the database then does for a whole range of members at once:
+
+    parts      the times for which a member belonged, cut where the rules changed
+    lines      what each ledger line weighs, from when and until when
+    events     starts and ends of lines, within each part
+    course     the running amount behind each event, and the tier that it reaches
+    wanted     the events at which the tier changes, with the reason
+    now        where each member stands, and what is coming
+
+What differs from what is stored is superseded, inserted or updated; the rest is left
+alone. A property test holds this module and ``ladder.fold`` equal. The database counts
+no local days: it looks instants up in a calendar made by ``ladder``.
+
+SQLite has no ranges worth the name: there, members are folded one by one.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+from django.utils import timezone
+
+from loyalty.calendar import first_instant, leaving_day, local_date
+from loyalty.models import Member, Membership, PointsEntry
+
+from . import ladder as rules
+from .ladder import Ladder, Measure
+from .models import Standing, TierAssignment, TierGroup
+
+#: Below every amount: the bound of the base tier.
+LOWEST = -(2**63)
+DAY = 86_400
+
+Ids = Sequence[int] | range
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A member stands on another tier than before; None is holding none."""
+
+    member: int
+    before: int | None
+    after: int | None
+
+
+@dataclass(slots=True)
+class Judged:
+    """What judging changed."""
+
+    moves: list[Move] = field(default_factory=list)
+    superseded: int = 0
+    added: int = 0
+    #: How many standings were written, moved or not.
+    standings: int = 0
+
+
+def available() -> bool:
+    return connection.vendor == "postgresql"
+
+
+def judge(
+    group: TierGroup,
+    ladders: Sequence[Ladder],
+    ids: Ids,
+    as_of: datetime,
+    *,
+    excluding: Sequence[int] = (),
+) -> Judged:
+    """Bring members of a memoryless group up to an instant, from their whole history.
+
+    ``ids`` are members' keys, or a range of them; who is to be folded (moved by hand,
+    say) is left out by ``excluding``. Call it under the locks that judging takes, in
+    a transaction.
+    """
+    judged = Judged()
+    if not ladders or not ids:
+        return judged
+    values = _values(ladders, ids, as_of, excluding)
+    values |= {
+        "program": group.program_id,
+        "group": group.pk,
+        "ruleset": group.ruleset,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_judging(tuple(ladders), isinstance(ids, range)), values)
+        for member, before, after, *counts in cursor:
+            judged.superseded, judged.added, judged.standings = counts
+            if member is not None:
+                judged.moves.append(Move(member, before, after))
+    return judged
+
+
+# The statement
+
+_ENTRY = PointsEntry._meta.db_table
+_MEMBER = Member._meta.db_table
+_MEMBERSHIP = Membership._meta.db_table
+_STANDING = Standing._meta.db_table
+_ASSIGNMENT = TierAssignment._meta.db_table
+
+#: What a qualifying line is: one of these kinds, or the reversal of one.
+_QUALIFIES = f"""(e.kind = ANY(%(qualifying)s) OR (e.kind = 'REVERSAL' AND
+        (SELECT o.kind FROM {_ENTRY} o WHERE o.id = e.reverses_id)
+        = ANY(%(qualifying)s)))"""
+
+
+def _values(
+    ladders: Sequence[Ladder], ids: Ids, as_of: datetime, excluding: Sequence[int]
+) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "as_of": as_of,
+        "qualifying": sorted(rules.QUALIFYING),
+        "excluding": list(excluding),
+    }
+    if isinstance(ids, range):
+        values |= {"first": ids.start, "last": ids.stop - 1}
+    else:
+        values |= {"ids": list(ids)}
+    # Nothing is posted for later than now; the past can be asked about.
+    last = max(as_of, timezone.now()).date() + timedelta(days=2)
+    for number, basis in enumerate(_bases(ladders)):
+        measure, zone = basis
+        values[f"balance_{number}"] = measure.balance
+        if measure.kind == "WINDOW":
+            # What left before the first rules were in force weighs in none.
+            months = measure.months or 12
+            first = ladders[0].starts_at.date() - timedelta(days=31 * months + 31)
+            texts = _calendar_text(zone, measure.months, first, last)
+            values[f"days_{number}"], values[f"exits_{number}"] = texts
+            values[f"since_{number}"] = calendar(zone, measure.months, first, last)[0][
+                0
+            ]
+    return values
+
+
+def _bases(ladders: Sequence[Ladder]) -> list[tuple[Measure, str]]:
+    """Return what ladders weigh lines by; most of the time, all by the same."""
+    return list(dict.fromkeys((ladder.measure, ladder.zone) for ladder in ladders))
+
+
+@lru_cache(maxsize=64)
+def _judging(ladders: tuple[Ladder, ...], is_range: bool) -> str:
+    return f"""
+WITH {_course(ladders, is_range)},
+changes AS (
+    SELECT member_id, at, ordinal, reached, amount,
+           lead(at) OVER (PARTITION BY member_id ORDER BY part, at) AS until,
+           CASE WHEN at > part THEN
+                    CASE WHEN reached > coalesce(reached_before, 0)
+                         THEN 'UPGRADED' ELSE 'DOWNGRADED' END
+                WHEN is_first THEN 'PLACED' ELSE 'RULES_CHANGED' END AS reason
+    FROM steps
+    WHERE at <= %(as_of)s AND tier IS DISTINCT FROM tier_before
+),
+wanted AS MATERIALIZED (
+    SELECT member_id, {_of_rung(ladders, "tier")} AS tier_id, at, until, reason, amount,
+           {_of_rung(ladders, "threshold")} AS threshold,
+           {_of_rung(ladders, "version")} AS version,
+           {_of_ladder(ladders)} AS group_version
+    FROM changes
+    WHERE reached > 0 AND (until IS NULL OR until > at)
+),
+stored AS MATERIALIZED (
+    SELECT a.id, a.member_id, a.tier_id, a.valid_from, a.valid_until
+    FROM {_ASSIGNMENT} a
+    WHERE a.group_id = %(group)s AND a.superseded_at IS NULL
+      AND {_chosen("a.member_id", is_range)}
+),
+gone AS (
+    UPDATE {_ASSIGNMENT} a SET superseded_at = %(as_of)s
+    FROM (
+        SELECT s.id FROM stored s LEFT JOIN wanted w
+        ON w.member_id = s.member_id AND w.tier_id = s.tier_id
+           AND w.at = s.valid_from AND w.until IS NOT DISTINCT FROM s.valid_until
+        WHERE w.member_id IS NULL
+    ) s
+    WHERE a.id = s.id
+    RETURNING a.id
+),
+added AS (
+    INSERT INTO {_ASSIGNMENT} (
+        member_id, group_id, tier_id, valid_from, valid_until, recorded_at, reason,
+        amount, threshold, tier_version_id, group_version_id
+    )
+    SELECT w.member_id, %(group)s, w.tier_id, w.at, w.until, %(as_of)s, w.reason,
+           w.amount, w.threshold, w.version, w.group_version
+    FROM wanted w LEFT JOIN stored s
+    ON w.member_id = s.member_id AND w.tier_id = s.tier_id
+       AND w.at = s.valid_from AND w.until IS NOT DISTINCT FROM s.valid_until
+    -- Counted first: what was held has to end before something else can begin.
+    WHERE s.member_id IS NULL AND (SELECT count(*) FROM gone) >= 0
+    RETURNING id
+),
+now AS MATERIALIZED (
+    SELECT m.id AS member_id, w.tier_id, w.at AS since, coalesce(c.amount, 0) AS amount,
+           nullif(least(c.due_at, p.due_at), 'infinity') AS due_at,
+           c.next_exit_at, c.drops_at
+    FROM {_MEMBER} m
+    LEFT JOIN coming c ON c.member_id = m.id
+    LEFT JOIN (
+        SELECT member_id, min(CASE WHEN starts > %(as_of)s THEN starts
+                                   WHEN ends > %(as_of)s THEN ends END) AS due_at
+        FROM parts GROUP BY member_id
+    ) p ON p.member_id = m.id
+    LEFT JOIN wanted w ON w.member_id = m.id AND w.until IS NULL
+    WHERE m.program_id = %(program)s AND {_chosen("m.id", is_range)}
+),
+before AS MATERIALIZED (
+    SELECT s.* FROM {_STANDING} s
+    WHERE s.group_id = %(group)s AND {_chosen("s.member_id", is_range)}
+),
+moved AS (
+    UPDATE {_STANDING} s
+    SET tier_id = n.tier_id, qualifying_points = n.amount, since = n.since,
+        evaluated_at = %(as_of)s, ruleset = %(ruleset)s, due_at = n.due_at,
+        next_exit_at = n.next_exit_at, drops_at = n.drops_at
+    FROM now n JOIN before b ON b.member_id = n.member_id
+    WHERE s.id = b.id AND (
+        b.tier_id, b.qualifying_points, b.since, b.ruleset, b.due_at,
+        b.next_exit_at, b.drops_at
+    ) IS DISTINCT FROM (
+        n.tier_id, n.amount, n.since, %(ruleset)s, n.due_at, n.next_exit_at, n.drops_at
+    )
+    RETURNING s.id
+),
+placed AS (
+    INSERT INTO {_STANDING} (
+        member_id, group_id, tier_id, qualifying_points, since, evaluated_at, ruleset,
+        due_at, next_exit_at, drops_at
+    )
+    SELECT n.member_id, %(group)s, n.tier_id, n.amount, n.since, %(as_of)s, %(ruleset)s,
+           n.due_at, n.next_exit_at, n.drops_at
+    FROM now n LEFT JOIN before b ON b.member_id = n.member_id
+    WHERE b.member_id IS NULL
+    RETURNING id
+)
+SELECT m.*, (SELECT count(*) FROM gone), (SELECT count(*) FROM added),
+       (SELECT count(*) FROM moved) + (SELECT count(*) FROM placed)
+FROM (SELECT 1) always LEFT JOIN (
+    SELECT n.member_id, b.tier_id AS before, n.tier_id AS after
+    FROM now n LEFT JOIN before b ON b.member_id = n.member_id
+    WHERE n.tier_id IS DISTINCT FROM b.tier_id
+) m ON true
+"""
+
+
+def _course(ladders: tuple[Ladder, ...], is_range: bool) -> str:
+    """SQL: ``parts``, ``lines``, ``events``, ``course``, ``steps`` and ``coming``."""
+    return f"""
+parts AS MATERIALIZED (
+    SELECT m.member_id, l.ordinal, l.basis,
+           greatest(m.started_at, l.starts_at) AS starts,
+           least(m.ended_at, l.ends_at) AS ends,
+           l.ordinal = 0 OR l.starts_at <= m.started_at AS is_first,
+           m.ended_at <= l.ends_at AND m.ended_at <= %(as_of)s AS leaves
+    FROM (
+        SELECT member_id, started_at, coalesce(ended_at, 'infinity') AS ended_at
+        FROM {_MEMBERSHIP} WHERE {_chosen("member_id", is_range)}
+    ) m
+    JOIN (VALUES {_ladder_rows(ladders)}) l (ordinal, basis, starts_at, ends_at)
+    ON l.starts_at < m.ended_at AND m.started_at < l.ends_at
+),
+lines AS ({_lines(ladders, is_range)}),
+events AS (
+    -- Each part begins with an event of its own, and leaving ends the last one.
+    SELECT member_id, starts AS part, ordinal, is_first, starts AS at, 0::bigint AS delta,
+           ends > %(as_of)s AS is_open, false AS is_exit, false AS is_end
+    FROM parts WHERE starts <= %(as_of)s
+    UNION ALL
+    SELECT member_id, starts, ordinal, is_first, ends, 0, false, false, true
+    FROM parts WHERE leaves
+    UNION ALL
+    SELECT p.member_id, p.starts, p.ordinal, p.is_first, e.at, e.delta,
+           p.ends > %(as_of)s, e.is_exit, false
+    FROM parts p JOIN lines l ON l.member_id = p.member_id AND l.basis = p.basis
+    CROSS JOIN LATERAL (VALUES
+        (greatest(l.starts, p.starts), l.amount, false), (l.ends, -l.amount, true)
+    ) e (at, delta, is_exit)
+    WHERE p.starts <= %(as_of)s AND l.starts < p.ends AND l.ends > p.starts
+      AND e.at < p.ends
+      -- What has not begun is an instant to look at, and weighs nothing yet.
+      AND (l.starts <= %(as_of)s OR NOT e.is_exit)
+),
+course AS (
+    SELECT *,
+           (sum(CASE WHEN at <= %(as_of)s OR is_exit THEN delta ELSE 0 END)
+            OVER running)::bigint AS amount,
+           (sum(CASE WHEN at <= %(as_of)s THEN delta ELSE 0 END)
+            OVER running)::bigint AS amount_now
+    FROM events
+    WINDOW running AS (PARTITION BY member_id, part ORDER BY at)
+),
+reaching AS (
+    SELECT *, CASE WHEN is_end THEN 0 ELSE {_reached(ladders, "amount")} END AS reached
+    FROM course
+),
+rungs AS (
+    SELECT *, {_of_rung(ladders, "tier")} AS tier FROM reaching
+),
+steps AS MATERIALIZED (
+    SELECT *, lag(tier) OVER ordered AS tier_before,
+           lag(reached) OVER ordered AS reached_before
+    FROM rungs
+    WINDOW ordered AS (PARTITION BY member_id ORDER BY part, at)
+),
+coming AS (
+    SELECT member_id,
+           sum(delta) FILTER (WHERE is_open AND at <= %(as_of)s) AS amount,
+           min(at) FILTER (WHERE at > %(as_of)s) AS due_at,
+           min(at) FILTER (WHERE at > %(as_of)s AND is_exit) AS next_exit_at,
+           min(at) FILTER (
+               WHERE at > %(as_of)s AND is_exit
+                     AND reached < {_reached(ladders, "amount_now")}
+           ) AS drops_at
+    FROM steps GROUP BY member_id
+)"""
+
+
+def _lines(ladders: tuple[Ladder, ...], is_range: bool) -> str:
+    """SQL: what each line weighs, from when and until when, by each basis."""
+    found = []
+    for number, (measure, _) in enumerate(_bases(ladders)):
+        ends = "'infinity'::timestamptz"
+        where = [
+            _chosen("e.member_id", is_range),
+            f"e.balance_definition_id = %(balance_{number})s",
+        ]
+        if measure.kind != "CURRENT":
+            where.append(_QUALIFIES)
+        if measure.kind == "WINDOW":
+            ends = (
+                f"(%(exits_{number})s::timestamptz[])[width_bucket("
+                f"e.window_at, %(days_{number})s::timestamptz[])]"
+            )
+            where.append(f"e.window_at >= %(since_{number})s")
+        found.append(
+            f"SELECT e.member_id, {number} AS basis, e.occurred_at AS starts, "
+            f"{ends} AS ends, e.amount FROM {_ENTRY} e WHERE {' AND '.join(where)}"
+        )
+    # A reversal that comes when its original has left takes nothing away.
+    return f"SELECT * FROM ({' UNION ALL '.join(found)}) l WHERE starts < ends"
+
+
+def _chosen(column: str, is_range: bool) -> str:
+    chosen = (
+        f"{column} BETWEEN %(first)s AND %(last)s"
+        if is_range
+        else f"{column} = ANY(%(ids)s)"
+    )
+    return f"{chosen} AND {column} <> ALL(%(excluding)s)"
+
+
+def _ladder_rows(ladders: tuple[Ladder, ...]) -> str:
+    bases = _bases(ladders)
+    starts = [f"'{ladder.starts_at.isoformat()}'::timestamptz" for ladder in ladders]
+    ends = [*starts[1:], "'infinity'::timestamptz"]
+    return ", ".join(
+        f"({number}, {bases.index((ladder.measure, ladder.zone))}, {start}, {end})"
+        for number, (ladder, start, end) in enumerate(
+            zip(ladders, starts, ends, strict=True)
+        )
+    )
+
+
+def _reached(ladders: tuple[Ladder, ...], amount: str) -> str:
+    """SQL: how many rungs of the ladder in force an amount reaches."""
+    return _by_ladder(
+        f"width_bucket({amount}, {_array([minimum for minimum, _ in _bounds(ladder)])})"
+        if _bounds(ladder)
+        else "0"
+        for ladder in ladders
+    )
+
+
+def _of_rung(ladders: tuple[Ladder, ...], what: str) -> str:
+    """SQL: the tier, the version or the threshold of the rung reached, or null."""
+
+    def values(ladder: Ladder) -> list[int | None]:
+        if what == "threshold":
+            return [None if low == LOWEST else low for low, _ in _bounds(ladder)]
+        return [getattr(rung, what) for _, rung in _bounds(ladder)]
+
+    return _by_ladder(f"({_array(values(ladder))})[reached]" for ladder in ladders)
+
+
+def _of_ladder(ladders: tuple[Ladder, ...]) -> str:
+    return _by_ladder(str(ladder.group_version) for ladder in ladders)
+
+
+def _by_ladder(expressions: Iterable[str]) -> str:
+    expressions = list(expressions)
+    if len(set(expressions)) == 1:
+        return expressions[0]
+    whens = " ".join(f"WHEN {n} THEN {e}" for n, e in enumerate(expressions))
+    return f"CASE ordinal {whens} END"
+
+
+def _array(values: Sequence[int | None]) -> str:
+    listed = ",".join("NULL" if value is None else str(value) for value in values)
+    return f"'{{{listed}}}'::bigint[]"
+
+
+def _bounds(ladder: Ladder) -> list[tuple[int, rules.Rung]]:
+    return [
+        (LOWEST if minimum is None else minimum, rung)
+        for minimum, rung in rules.bounds(ladder)
+    ]
+
+
+# The calendar
+
+
+@lru_cache(maxsize=64)
+def _calendar_text(
+    zone: str, months: int | None, first: date, last: date
+) -> tuple[str, str]:
+    """Return the calendar as the database reads it: text that is made once."""
+    starts, exits = calendar(zone, months, first, last)
+    return _instants(starts), _instants(exits)
+
+
+def _instants(instants: Sequence[datetime]) -> str:
+    return f"{{{','.join(instant.isoformat() for instant in instants)}}}"
+
+
+@lru_cache(maxsize=64)
+def calendar(
+    zone: str, months: int | None, first: date, last: date
+) -> tuple[list[datetime], list[datetime]]:
+    """Return when local days begin, and when lines of each leave their window.
+
+    A day may begin twice: where clocks go back over midnight, its first minutes
+    belong to it, then an hour to the day before.
+    """
+    starts: list[datetime] = []
+    exits: list[datetime] = []
+    previous = None
+    for instant in _midnights(zone, first, last):
+        day = local_date(instant, zone)
+        if day != previous:
+            starts.append(instant)
+            leaving = leaving_day(day, months)
+            exits.append(first_instant(leaving, zone))
+        previous = day
+    return starts, exits
+
+
+def _midnights(zone: str, first: date, last: date) -> list[datetime]:
+    """Return the instants at which the local date may change."""
+    place = ZoneInfo(zone)
+
+    def offset(second: int) -> int:
+        shift = datetime.fromtimestamp(second, place).utcoffset()
+        assert shift is not None
+        return round(shift.total_seconds())
+
+    begin, end = (
+        int(datetime(d.year, d.month, d.day, tzinfo=UTC).timestamp())
+        for d in (first, last)
+    )
+    found = [begin]
+    for second in range(begin, end, DAY):
+        before, after = offset(second), offset(second + DAY)
+        change = second + DAY
+        if before != after:
+            early, change = second, second + DAY
+            while change - early > 1:
+                middle = (early + change) // 2
+                if offset(middle) == before:
+                    early = middle
+                else:
+                    change = middle
+            found.append(change)
+        for shift, low, high in (
+            (before, second, change),
+            (after, change, second + DAY),
+        ):
+            midnight = low + -(low + shift) % DAY
+            if low < midnight < high or low == midnight > begin:
+                found.append(midnight)
+    return [datetime.fromtimestamp(second, UTC) for second in sorted(set(found))]
