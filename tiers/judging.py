@@ -12,7 +12,7 @@ from django.db import connection
 
 from loyalty.models import Member
 
-from . import facts, keeping, ladder, rules
+from . import facts, keeping, rules
 from .models import TierGroup
 from .models.groups import TierGroupQuerySet
 
@@ -30,15 +30,11 @@ def bring_up_to_date(
     locked = Member.objects.select_for_update(no_key=True).filter(pk__in=ids)
     marked = {m.pk for m in locked.order_by("pk").only("marked_at") if m.marked_at}
     ladders = rules.ladders_of(groups)
-    memberships = facts.memberships_of(ids)
-    lines = facts.lines_of(ids, ladders.values())
+    known = facts.read(ids, groups, ladders.values())
     moved = set()
     for group in groups:
         outcomes = {
-            pk: ladder.fold(
-                lines.get(pk, ()), memberships.get(pk, ()), ladders[group.pk], as_of
-            )
-            for pk in ids
+            pk: known.fold(pk, group.pk, ladders[group.pk], as_of) for pk in ids
         }
         moved |= keeping.write(group, outcomes, as_of)
     if marked:

@@ -1,22 +1,17 @@
 """What approvals is told about tier groups and tiers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F
-from django.utils import timezone
-
-from approvals import kinds, triggers
+from approvals import kinds
 from loyalty import evaluators
 from loyalty import registration as loyalty
 from loyalty.programs import switch_followers
 
-from . import assignment, counts, judging, soundness, wording
+from . import counts, guards, judging, rulesets, soundness, wording
 from .models import (
-    Standing,
     Tier,
-    TierAssignment,
     TierGroup,
     TierGroupVersion,
     TierVersion,
@@ -36,7 +31,7 @@ def register() -> None:
             version=TierGroupVersion,
             order=30,
             program_id=lambda version: version.group.program_id,
-            lock=lambda versions: lock_groups(v.group_id for v in versions),
+            lock=lambda versions: rulesets.lock_groups(v.group_id for v in versions),
             checks=[soundness.problems_in_groups_of],
             followers=[follow_groups],
             discarded=discard_group,
@@ -49,7 +44,9 @@ def register() -> None:
             version=TierVersion,
             order=40,
             program_id=lambda version: version.tier.program_id,
-            lock=lambda versions: lock_groups(v.tier.group_id for v in versions),
+            lock=lambda versions: rulesets.lock_groups(
+                v.tier.group_id for v in versions
+            ),
             checks=[soundness.problems_in_groups_of],
             followers=[follow_tiers],
             discarded=discard_tier,
@@ -68,30 +65,7 @@ def register() -> None:
             evaluate=judging.bring_up_to_date,
         )
     )
-    triggers.settable_once(TierAssignment, "superseded_at")
-    table = TierAssignment._meta.db_table
-    triggers.guard(
-        TierAssignment,
-        "overlap",
-        ("INSERT",),
-        f"NEW.superseded_at IS NULL AND EXISTS (SELECT 1 FROM {table} o "
-        # The sum keeps a planner without statistics from reading the whole group.
-        "WHERE o.member_id = NEW.member_id AND o.group_id + 0 = NEW.group_id "
-        "AND o.superseded_at IS NULL "
-        "AND (o.valid_until IS NULL OR o.valid_until > NEW.valid_from) "
-        "AND (NEW.valid_until IS NULL OR NEW.valid_until > o.valid_from))",
-        "A member holds one tier of a group at any instant.",
-    )
-    triggers.guard(
-        Standing, "kept", ("DELETE",), "1 = 1", "Standings are brought up to date."
-    )
-
-
-def lock_groups(group_ids: Iterable[int]) -> None:
-    ids = sorted(set(group_ids))
-    # Not against inserts that refer to a group: drafts go on being made.
-    rows = TierGroup.objects.select_for_update(no_key=True).filter(pk__in=ids)
-    list(rows.order_by("pk"))
+    guards.register()
 
 
 def follow_tiers(versions: Sequence[Any], at: datetime) -> None:
@@ -104,47 +78,19 @@ def follow_tiers(versions: Sequence[Any], at: datetime) -> None:
             # The slab id rests on the primary key: two publications never collide.
             tier.slab_id = tier.slab_id or FIRST_SLAB_ID + tier.pk
         tier.save(update_fields=["publications", "first_live_at", "slab_id"])
-    rules_changed({version.tier.group_id for version in versions})
+    rulesets.rules_changed({version.tier.group_id for version in versions})
 
 
 def follow_groups(versions: Sequence[Any], at: datetime) -> None:
-    rules_changed({version.group_id for version in versions})
+    rulesets.rules_changed({version.group_id for version in versions})
 
 
 def follow_programs(versions: Sequence[Any], at: datetime) -> None:
     programs = [version.program_id for version in versions]
     groups = TierGroup.objects.kept().filter(program__in=programs)
     ids = set(groups.values_list("pk", flat=True))
-    lock_groups(ids)
-    rules_changed(ids)
-
-
-def rules_changed(group_ids: set[int]) -> None:
-    """Renumber the groups' live tiers and judge their members by the new rules.
-
-    Members of a small program move in this very transaction; a large one's are
-    left to the next tick, which is made due now.
-    """
-    groups = TierGroup.objects.filter(pk__in=group_ids).order_by("pk")
-    for group in groups:
-        number_tiers(group)
-    groups.update(ruleset=F("ruleset") + 1)
-    for program_id in sorted({group.program_id for group in groups}):
-        assignment.request_recalculation(program_id, at=timezone.now())
-
-
-def number_tiers(group: TierGroup) -> None:
-    """Derive serial numbers from the order of the live tiers, 1 at the bottom."""
-    version = TierGroupVersion.objects.live().filter(group=group).first()
-    live = TierVersion.objects.live().filter(tier__group=group)
-    order = soundness.ordered(version, live) if version else []
-    numbers = {tier.tier_id: index for index, tier in enumerate(order, start=1)}
-    changed = []
-    for tier in Tier.objects.filter(group=group):
-        if tier.serial_number != numbers.get(tier.pk):
-            tier.serial_number = numbers.get(tier.pk)
-            changed.append(tier)
-    Tier.objects.bulk_update(changed, ["serial_number"])
+    rulesets.lock_groups(ids)
+    rulesets.rules_changed(ids)
 
 
 def discard_tier(version: Any, by: Any, at: datetime) -> None:

@@ -93,8 +93,7 @@ def standings(program_id: int, member_ids: Sequence[int]) -> Iterator[str]:
     """Fold some members from scratch, each to the instant of its standing."""
     groups = list(TierGroup.objects.kept().filter(program=program_id).order_by("pk"))
     ladders = rules.ladders_of(groups)
-    memberships = facts.memberships_of(member_ids)
-    lines = facts.lines_of(member_ids, ladders.values())
+    known = facts.read(member_ids, groups, ladders.values())
     for group in groups:
         held: dict[int, list[Any]] = {}
         rows = TierAssignment.objects.known_now().filter(
@@ -107,11 +106,8 @@ def standings(program_id: int, member_ids: Sequence[int]) -> Iterator[str]:
             if standing.ruleset != group.ruleset:
                 continue
             member = standing.member_id
-            outcome = ladder.fold(
-                lines.get(member, ()),
-                memberships.get(member, ()),
-                ladders[group.pk],
-                standing.evaluated_at,
+            outcome = known.fold(
+                member, group.pk, ladders[group.pk], standing.evaluated_at
             )
             yield from _compare(standing, outcome, held.get(member, []))
 

@@ -9,6 +9,7 @@ from typing import Final
 from approvals import errors
 from approvals.errors import Refused
 from loyalty import errors as loyalty
+from tiers import errors as tiers
 
 
 class UnknownTier(Refused):
@@ -31,6 +32,7 @@ STATUSES: Final[dict[type[Refused], int]] = {
     errors.ReasonRequired: 400,
     errors.Unsound: 400,
     loyalty.InvalidPosting: 400,
+    tiers.EndInPast: 400,
     # What has happened meanwhile, or must happen first.
     errors.AlreadyDecided: 409,
     errors.ApprovalRequired: 409,
@@ -44,6 +46,10 @@ STATUSES: Final[dict[type[Refused], int]] = {
     loyalty.NumberTaken: 409,
     loyalty.PostingRefused: 409,
     loyalty.ReferenceReused: 409,
+    tiers.AlreadyInTier: 409,
+    tiers.OverrideInForce: 409,
+    tiers.OverrideOver: 409,
+    tiers.TierNotLive: 409,
 }
 
 

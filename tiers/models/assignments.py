@@ -133,6 +133,7 @@ class TierAssignment(models.Model):
         DOWNGRADED = "DOWNGRADED", "Fell below the threshold"
         RULES_CHANGED = "RULES_CHANGED", "The rules changed"
         MOVED = "MOVED", "Moved by hand"
+        OVERRIDDEN = "OVERRIDDEN", "An override began or ended"
 
     member = models.ForeignKey(
         Member, on_delete=models.PROTECT, related_name="assignments"

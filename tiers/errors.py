@@ -1,0 +1,36 @@
+"""Reasons to refuse an act on a member's tier."""
+
+from approvals.errors import Refused
+
+
+class TierNotLive(Refused):
+    """The tier is not among the live tiers of its group."""
+
+    code = "tier_not_live"
+
+
+class AlreadyInTier(Refused):
+    """The member stands in that tier as it is."""
+
+    code = "already_in_tier"
+
+
+class OverrideInForce(Refused):
+    """Another override of the member is in force at that time.
+
+    ``details["override_id"]`` says which.
+    """
+
+    code = "override_in_force"
+
+
+class OverrideOver(Refused):
+    """The override has ended already."""
+
+    code = "override_over"
+
+
+class EndInPast(Refused):
+    """The instant at which the override was to end has passed."""
+
+    code = "end_in_past"
