@@ -117,17 +117,16 @@ class _Stay:
                 self.amounts[measure] += amount
             self._step(at, rules=rules, changed=at in changes)
             rules = False
-            last, at = at, self._next(at, changes, acts)
+            at = self._next(at, changes, acts)
         if part.end is not None and part.end <= self.as_of:
             return
         outcome = self.outcome
         outcome.amount = self.amounts[ladder.measure]
         following = at if at is not None and _within(part, at) else part.end
         outcome.due_at = _earlier(outcome.due_at, following)
-        inside = {at: exits[at] for at in exits if _within(part, at)}
-        outcome.next_exit_at = min(inside, default=None)
+        outcome.next_exit_at = min(exits, default=None)
         outcome.term_ends_at = self.term.ends_at if self.term else None
-        outcome.drops_at = self._drops_at(part, inside, last)
+        outcome.drops_at = self._drops_at(exits)
 
     def leave(self, at: datetime) -> None:
         _close(self.outcome, at)
@@ -270,7 +269,9 @@ class _Stay:
 
     def _check(self, term: Term, rank: int, at: datetime) -> str | None:
         ladder = self.ladder
-        if terms.is_renewed(term, self.lines, ladder.zone):
+        if ladder.rungs[rank].is_base or terms.is_renewed(
+            term, self.lines, ladder.zone
+        ):
             destination = rank
         elif term.rung.downgrade_to != "THRESHOLD":
             destination = self._destination(term.rung, rank)
@@ -375,7 +376,7 @@ class _Stay:
 
     # The time to come
 
-    def _drops_at(self, part: Span, exits: Deltas, last: datetime) -> datetime | None:
+    def _drops_at(self, exits: Deltas) -> datetime | None:
         """Run forward with nothing more earned until a lower rung is read."""
         current = self.outcome.current
         if current is None:
@@ -388,9 +389,9 @@ class _Stay:
         ahead.outcome = Outcome(held=[current])
         changes = _Timeline(exits)
         boundaries = ahead._instants_of_acts(Span(self.as_of))
-        at = ahead._next(max(last, self.as_of), changes, boundaries)
+        at = ahead._next(self.as_of, changes, boundaries)
         horizon = ahead._horizon(exits)
-        while at is not None and _within(part, at) and at <= horizon:
+        while at is not None and at <= horizon:
             for measure, amount in exits.get(at, ()):
                 ahead.amounts[measure] += amount
             ahead._step(at, rules=False, changed=at in exits)
