@@ -285,7 +285,7 @@ events AS (
         (greatest(l.starts, p.starts), l.amount, false), (l.ends, -l.amount, true)
     ) e (at, delta, is_exit)
     WHERE p.starts <= %(as_of)s AND l.starts < p.ends AND l.ends > p.starts
-      AND e.at < p.ends
+      AND (e.at < p.ends OR (e.is_exit AND p.ends > %(as_of)s AND e.at < 'infinity'))
       -- What has not begun is an instant to look at, and weighs nothing yet.
       AND (l.starts <= %(as_of)s OR NOT e.is_exit)
 ),
