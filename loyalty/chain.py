@@ -35,6 +35,7 @@ class Link(NamedTuple):
     reverses: UUID | None
     description: str
     meta: Any
+    concerns: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -47,23 +48,24 @@ class Break:
 
 def hash_of(link: Link, previous: str) -> str:
     """Return the hash of ``link`` behind the entry whose hash is ``previous``."""
-    content = _encode(
-        [
-            link.member_id,
-            link.sequence,
-            str(link.uuid),
-            link.balance_definition_id,
-            link.kind,
-            link.amount,
-            _instant(link.occurred_at),
-            _instant(link.window_at),
-            _instant(link.recorded_at),
-            str(link.request),
-            link.reverses and str(link.reverses),
-            link.description,
-            _exact(link.meta),
-        ]
-    )
+    said: list[Any] = [
+        link.member_id,
+        link.sequence,
+        str(link.uuid),
+        link.balance_definition_id,
+        link.kind,
+        link.amount,
+        _instant(link.occurred_at),
+        _instant(link.window_at),
+        _instant(link.recorded_at),
+        str(link.request),
+        link.reverses and str(link.reverses),
+        link.description,
+        _exact(link.meta),
+    ]
+    if link.concerns:
+        said.append(str(link.concerns))
+    content = _encode(said)
     return hashlib.sha256(f"{previous}\n{content}".encode()).hexdigest()
 
 

@@ -76,6 +76,30 @@ class NotAMember(PostingRefused):
     code = "not_a_member"
 
 
+class NotReversible(PostingRefused):
+    """Lines of that kind cannot be taken back; ``details["kind"]`` says which."""
+
+    code = "not_reversible"
+
+
+class AlreadyReversed(PostingRefused):
+    """Nothing is left to take back."""
+
+    code = "already_reversed"
+
+
+class MoreThanLeft(PostingRefused):
+    """More was to be taken back than is left; ``details["left"]`` says how much is."""
+
+    code = "more_than_left"
+
+
+class NotPending(Refused):
+    """The request was completed, cancelled or has run out; ``details["status"]``."""
+
+    code = "not_pending"
+
+
 #: Refusals that are kept, by their code: what a replay raises again.
 KEPT: dict[str, type[PostingRefused]] = {
     refusal.code: refusal
@@ -86,6 +110,9 @@ KEPT: dict[str, type[PostingRefused]] = {
         BalanceRetired,
         MemberClosed,
         NotAMember,
+        NotReversible,
+        AlreadyReversed,
+        MoreThanLeft,
     )
 }
 

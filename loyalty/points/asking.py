@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 
@@ -22,24 +23,35 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_REFERENCE = 256
 MAX_SOURCE = 64
 MAX_DESCRIPTION = 255
+#: The source of lines that nobody asked for: what has expired.
+EXPIRY = "expiry"
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An amount of one balance definition, signed: what is redeemed is negative."""
+    """An amount of one balance definition, signed: what is redeemed is negative.
+
+    With ``is_target`` an adjustment leads to ``amount``, whatever there is now.
+    """
 
     kind: str
     definition_id: int
     amount: int
+    is_target: bool = False
+
+    def content(self) -> list[Any]:
+        said = [self.kind, self.definition_id, self.amount]
+        return [*said, "target"] if self.is_target else said
 
 
 @dataclass(frozen=True, slots=True)
 class Activity:
     """What happened to one member: all of its lines are posted, or none.
 
-    Without ``occurred_at`` it happens when it is posted.
+    Without ``occurred_at`` it happens when it is posted. With ``waits`` it is only
+    announced: another thing than posting it.
     """
 
     member_id: int
@@ -48,23 +60,64 @@ class Activity:
     occurred_at: datetime | None = None
     description: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
+    waits: bool = False
 
     def fingerprint(self) -> str:
         """Return what two sendings of the same activity have in common.
 
         When it is posted, and by whom, is not part of it: a retry comes later.
         """
-        occurred_at = self.occurred_at and self.occurred_at.astimezone(UTC)
-        content = _encode(
-            [
-                self.member_id,
-                [(line.kind, line.definition_id, line.amount) for line in self.lines],
-                occurred_at and occurred_at.isoformat(timespec="microseconds"),
-                self.description,
-                self.meta,
-            ]
+        return _hash(
+            self.member_id,
+            [line.content() for line in self.lines],
+            _written(self.occurred_at),
+            self.description,
+            self.meta,
+            *(["waits"] if self.waits else ()),
         )
-        return hashlib.sha256(content.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Something posted before is taken back (REVERSAL) or given back (REFUND).
+
+    It is of all lines of the posting ``request``, or of its line ``entry`` alone.
+    ``amount`` is how much of that line, or of what was paid in the posting; without
+    one it is all that is left.
+    """
+
+    kind: str
+    member_id: int
+    reference: str
+    request: UUID
+    entry: UUID | None = None
+    amount: int | None = None
+    occurred_at: datetime | None = None
+    description: str = ""
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def fingerprint(self) -> str:
+        return _hash(
+            self.kind,
+            self.member_id,
+            [str(self.request), str(self.entry or ""), self.amount],
+            _written(self.occurred_at),
+            self.description,
+            self.meta,
+        )
+
+
+Asked = Activity | Correction
+
+
+def _hash(*content: Any) -> str:
+    return hashlib.sha256(_encode(content).encode()).hexdigest()
+
+
+def _written(instant: datetime | None) -> str | None:
+    if instant is None:
+        return None
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def check_amount(amount: Any, *, least: int) -> int:
@@ -82,30 +135,51 @@ def check_amount(amount: Any, *, least: int) -> int:
 
 def check_source(source: str) -> None:
     _check_name(source, "source", MAX_SOURCE)
+    if source == EXPIRY:
+        raise InvalidPosting(
+            "The source “expiry” is for what expires by itself.", field="source"
+        )
 
 
-def check(activity: Activity, *, now: datetime) -> None:
-    """Refuse an activity that no member of any program could be posted."""
-    _check_name(activity.reference, "reference", MAX_REFERENCE)
+def check(asked: Asked, *, now: datetime) -> None:
+    """Refuse what no member of any program could be posted."""
+    _check_name(asked.reference, "reference", MAX_REFERENCE)
+    _check_instant(asked.occurred_at, now)
+    if isinstance(asked, Activity):
+        _check_lines(asked)
+    elif asked.amount is not None:
+        check_amount(asked.amount, least=1)
+    if asked.description or asked.meta:
+        _check_words(asked.description, asked.meta)
+
+
+def _check_lines(activity: Activity) -> None:
     if not activity.lines:
         raise InvalidPosting("An activity has at least one line.", field="lines")
     for line in activity.lines:
         _check_line(line)
-    _check_instant(activity, now)
-    if not activity.description and not activity.meta:
-        return
-    if len(activity.description) > MAX_DESCRIPTION:
+    if activity.occurred_at and any(
+        line.kind == Kind.REDEEM for line in activity.lines
+    ):
+        raise InvalidPosting(
+            "Redeeming happens when it is posted; it cannot be given another date.",
+            field="occurred_at",
+        )
+
+
+def _check_words(description: str, meta: Any) -> None:
+    if len(description) > MAX_DESCRIPTION:
         raise InvalidPosting(
             f"A description has at most {MAX_DESCRIPTION} characters.",
             field="description",
         )
     try:
-        validate_text(activity.description)
+        validate_text(description)
     except ValidationError as error:
         raise InvalidPosting(error.messages[0], field="description") from None
     try:
-        validate_object(activity.meta)
-        json.dumps(activity.meta, allow_nan=False)
+        validate_object(meta)
+        json.dumps(meta, allow_nan=False)
     except ValidationError as error:
         raise InvalidPosting(error.messages[0], field="meta") from None
     except (TypeError, ValueError):
@@ -134,6 +208,8 @@ def _check_line(line: Line) -> None:
         if amount < 0:
             raise InvalidPosting("What is earned is not negative.", field="amount")
     elif line.kind == Kind.ADJUST:
+        if line.is_target:
+            return
         if amount == 0:
             raise InvalidPosting("An adjustment changes something.", field="amount")
     elif line.kind == Kind.REDEEM:
@@ -150,8 +226,7 @@ def _check_range(amount: int) -> None:
         )
 
 
-def _check_instant(activity: Activity, now: datetime) -> None:
-    occurred_at = activity.occurred_at
+def _check_instant(occurred_at: datetime | None, now: datetime) -> None:
     if occurred_at is None:
         return
     if occurred_at.tzinfo is None:
@@ -165,10 +240,5 @@ def _check_instant(activity: Activity, now: datetime) -> None:
         raise InFuture(
             f"{occurred_at:%Y-%m-%d %H:%M %Z} has not come yet: points are posted "
             "when something has happened.",
-            field="occurred_at",
-        )
-    if any(line.kind == Kind.REDEEM for line in activity.lines):
-        raise InvalidPosting(
-            "Redeeming happens when it is posted; it cannot be given another date.",
             field="occurred_at",
         )

@@ -122,7 +122,7 @@ def _try_chunk(
                 _replay(first, activity)
                 report.replayed += 1
                 continue
-            request = requests.new(activity)
+            request = requests.new(activity, source=source, by=by)
             refusal = ledger.post(activity, request, at=at)
             known[activity.reference] = request
             if refusal:
@@ -132,7 +132,7 @@ def _try_chunk(
             report.problems.append(
                 Problem(str(activity.reference), problem.code, problem.message)
             )
-    ledger.write(source, by=by, at=at)
+    ledger.write(at=at)
     return report
 
 

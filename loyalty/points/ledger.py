@@ -4,33 +4,21 @@ One activity or thousands take the same steps: hold the members, decide for each
 activity in turn on the balances as the ones before have left them, write it all.
 """
 
-import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
 
-from .. import chain, rows
-from ..errors import (
-    BalanceRetired,
-    InvalidPosting,
-    MemberClosed,
-    NotAMember,
-    PostingRefused,
-)
-from ..models import (
-    Balance,
-    BalanceDefinition,
-    Member,
-    Membership,
-    PointsEntry,
-)
-from . import requests
-from .asking import Activity, Kind, Line
+from .. import chain, lots, rows
+from ..errors import InvalidPosting, MemberClosed, PostingRefused
+from ..models import Balance, Member, Membership, PointsEntry
+from . import deciding, expiring, requests
+from .asking import EXPIRY, Activity, Asked, Kind
+from .deciding import Draft
 from .requests import Posted, Request
-from .rules import Rules, amount_to_post, live_rules
+from .rules import Book, read_book
 
 
 @dataclass(slots=True)
@@ -41,6 +29,14 @@ class Account:
     belongs: bool
     balances: dict[int, int]
     touched: set[int] = field(default_factory=set)
+    #: What the member's row says of the next expiry.
+    due_before: datetime | None = None
+    #: The lines of balances that expire, by definition.
+    shelves: dict[int, expiring.Shelf] = field(default_factory=dict)
+    #: Whether a line came that may change what has expired, or what expires next.
+    is_behind: bool = False
+    #: What expired by itself, asked for by nobody.
+    expiry: tuple[Request, list[Posted]] | None = None
 
 
 class Ledger:
@@ -48,10 +44,12 @@ class Ledger:
 
     def __init__(self, program_id: int) -> None:
         self.program_id = program_id
-        self.rules: dict[int, Rules] = {}
+        self.book = Book()
+        self.calendar: expiring.Calendar | None = None
         self.accounts: dict[int, Account] = {}
         self.requests: list[Request] = []
         self.links: list[tuple[chain.Link, str]] = []
+        self.recorded_at: datetime | None = None
 
     def hold(self, member_ids: Iterable[int]) -> None:
         """Lock members in the order of their keys, whoever else does the same."""
@@ -61,7 +59,9 @@ class Ledger:
             .filter(pk__in=ids, program=self.program_id)
             .order_by("pk")
         )
-        self.accounts = {m.pk: Account(m, False, {}) for m in members}
+        self.accounts = {
+            m.pk: Account(m, False, {}, due_before=m.expires_next_at) for m in members
+        }
 
     def read(self, at: datetime) -> None:
         """Read what is true of the held members.
@@ -69,7 +69,9 @@ class Ledger:
         These are queries of their own, after the lock: joined to the locking one,
         they would show what was true before the wait for it.
         """
-        self.rules = live_rules(self.program_id)
+        self.book = read_book(self.program_id)
+        # What is recorded today is not recorded on a day that is sealed.
+        self.recorded_at = max(at, self.book.sealed_until or at)
         held = list(self.accounts)
         present = Membership.objects.filter(
             Q(ended_at__isnull=True) | Q(ended_at__gt=at),
@@ -83,107 +85,194 @@ class Ledger:
             "member_id", "balance_definition_id", "amount"
         ):
             self.accounts[member_id].balances[definition_id] = amount
+        self.calendar = expiring.calendar_of(self.program_id, self.book)
+        if self.calendar:
+            self._read_shelves(at)
+
+    def _read_shelves(self, at: datetime) -> None:
+        shelves = expiring.shelves_of(self.accounts, self.book.terms)
+        for (member_id, definition_id), shelf in shelves.items():
+            self.accounts[member_id].shelves[definition_id] = shelf
+        for account in self.accounts.values():
+            due = account.member.expires_next_at
+            account.is_behind = due is not None and due <= at
 
     def post(
-        self, activity: Activity, request: Request, *, at: datetime
+        self, asked: Asked, request: Request, *, at: datetime
     ) -> PostingRefused | None:
-        """Decide on an activity; note its lines, or the refusal, under ``request``."""
+        """Decide on what is asked; note its lines, or the refusal, under ``request``."""
+        refusal = None
         try:
-            amounts = self._decide(activity)
-        except PostingRefused as refusal:
-            requests.refuse(request, refusal)
-            self.requests.append(request)
-            return refusal
-        account = self.accounts[activity.member_id]
-        posted = [
-            self._append(account, activity, line, amount, request, at)
-            for line, amount in zip(activity.lines, amounts, strict=True)
-        ]
-        requests.complete(request, posted)
+            requests.complete(request, self.enter(asked, request, at=at))
+        except PostingRefused as refused:
+            refusal = refused
+            requests.refuse(request, refused)
         self.requests.append(request)
-        return None
+        return refusal
 
-    def _decide(self, activity: Activity) -> list[int]:
-        account = self.accounts.get(activity.member_id)
+    def promise(self, activity: Activity, request: Request, *, at: datetime) -> None:
+        """Note a request that waits, if it could be completed as things are now."""
+        try:
+            self.decide(activity, at=at)
+            requests.wait(request, activity)
+        except PostingRefused as refused:
+            requests.refuse(request, refused)
+        self.requests.append(request)
+
+    def enter(
+        self, asked: Asked, request: requests.Made, *, at: datetime
+    ) -> list[Posted]:
+        """Decide on what is asked and note its lines."""
+        drafts = self.decide(asked, at=at)
+        account = self.accounts[asked.member_id]
+        if isinstance(asked, Activity):
+            return [self._append(account, asked, draft, request) for draft in drafts]
+        # Making an expiry good comes first: the lot has something then to take.
+        self.settle(account, at, coming=drafts)
+        posted = [self._append(account, asked, draft, request) for draft in drafts]
+        self._flag(account, drafts, at)
+        return posted
+
+    def decide(self, asked: Asked, *, at: datetime) -> list[Draft]:
+        """Return the lines that follow from what is asked; refuse what may not be."""
+        account = self.accounts.get(asked.member_id)
         if account is None:
             raise InvalidPosting(
                 "The program has no such member.", field="member", missing=True
             )
         if account.member.status == Member.Status.CLOSED:
             raise MemberClosed(f"{account.member} is closed.")
-        balances = dict(account.balances)
-        amounts = []
-        for line in activity.lines:
-            rules = self.rules.get(line.definition_id) or self._without_rules(line)
-            # Who has left can be corrected downwards, nothing else.
-            if not account.belongs and (line.kind != Kind.ADJUST or line.amount > 0):
-                raise NotAMember(f"{account.member} has left the program.")
-            balance = balances.get(line.definition_id, 0)
-            amount = amount_to_post(line, balance, rules)
-            balances[line.definition_id] = balance + amount
-            amounts.append(amount)
-        return amounts
+        if account.is_behind and not self._only_earns(asked):
+            self.settle(account, at)
+        if isinstance(asked, Activity):
+            drafts = deciding.lines_of(
+                asked,
+                program_id=self.program_id,
+                book=self.book,
+                balances=account.balances,
+                at=at,
+            )
+        else:
+            drafts = deciding.corrections_of(asked, book=self.book, at=at)
+        if not account.belongs:
+            deciding.refuse_credits_to_strangers(drafts, str(account.member))
+        return drafts
 
-    def _without_rules(self, line: Line) -> Rules:
-        known = BalanceDefinition.objects.filter(
-            pk=line.definition_id, program=self.program_id
+    def _only_earns(self, asked: Asked) -> bool:
+        """Whether the balance does not matter: a batch then settles once, at its end."""
+        return isinstance(asked, Activity) and not any(
+            line.amount < 0
+            or line.is_target
+            or line.definition_id not in self.book.rules
+            or self.book.rules[line.definition_id].maximum is not None
+            for line in asked.lines
         )
-        if known.exists():
-            raise BalanceRetired("Nothing can be posted to this balance: not live.")
-        raise InvalidPosting("The program has no such balance.", field="definition")
+
+    def settle(
+        self, account: Account, at: datetime, *, coming: Sequence[Draft] = ()
+    ) -> None:
+        """Note what has expired by ``at``, counting the drafts that are to come."""
+        if self.calendar is None:
+            return
+        due = []
+        for definition_id in self.book.terms:
+            shelf = account.shelves.setdefault(definition_id, expiring.Shelf())
+            lines = shelf.lines + [
+                lots.Line(draft.uuid, draft.amount, draft.occurred_at, draft.reverses)
+                for draft in coming
+                if draft.definition_id == definition_id
+            ]
+            state = lots.follow(lines, self.calendar.expiry_of(definition_id), at)
+            for move in lots.differences(state.moves, shelf.recorded):
+                for draft in _expiries(definition_id, shelf, move):
+                    self._expire(account, draft)
+            if state.expires_next_at is not None:
+                due.append(state.expires_next_at)
+        account.member.expires_next_at = min(due, default=None)
+        account.is_behind = False
+
+    def _expire(self, account: Account, draft: Draft) -> None:
+        member = account.member
+        if account.expiry is None:
+            # No two lines of a member have one number: the reference is made once.
+            asked = Activity(member.pk, f"{member.uuid}-{member.chain_length + 1}", ())
+            request = requests.new(asked, source=EXPIRY, by=None)
+            self.requests.append(request)
+            account.expiry = (request, [])
+        request, posted = account.expiry
+        posted.append(self._append(account, None, draft, request))
+        requests.complete(request, posted)
+
+    def _flag(self, account: Account, drafts: Sequence[Draft], at: datetime) -> None:
+        """Flag a member whom taking back what was spent leaves below the floor."""
+        for draft in drafts:
+            rules = self.book.rules.get(draft.definition_id)
+            balance = account.balances[draft.definition_id]
+            floor = rules.minimum if rules else None
+            if draft.amount < 0 and floor is not None and balance < floor:
+                account.member.flagged_at = at
 
     def _append(
         self,
         account: Account,
-        activity: Activity,
-        line: Line,
-        amount: int,
-        request: Request,
-        at: datetime,
+        asked: Asked | None,
+        draft: Draft,
+        request: requests.Made,
     ) -> Posted:
         member = account.member
-        # A sender's clock that is a little ahead does not hold points back.
-        occurred_at = min(activity.occurred_at or at, at)
+        assert self.recorded_at is not None
         link = chain.Link(
             member_id=member.pk,
             sequence=member.chain_length + 1,
-            uuid=uuid.uuid4(),
-            balance_definition_id=line.definition_id,
-            kind=line.kind,
-            amount=amount,
-            occurred_at=occurred_at,
-            window_at=occurred_at,
-            recorded_at=at,
+            uuid=draft.uuid,
+            balance_definition_id=draft.definition_id,
+            kind=draft.kind,
+            amount=draft.amount,
+            occurred_at=draft.occurred_at,
+            window_at=draft.window_at,
+            recorded_at=self.recorded_at,
             request=request.uuid,
-            reverses=None,
-            description=activity.description,
-            meta=activity.meta,
+            reverses=draft.reverses,
+            description=asked.description if asked else "",
+            meta=asked.meta if asked else {},
+            concerns=draft.concerns,
         )
         member.chain_length = link.sequence
         member.chain_head = chain.hash_of(link, member.chain_head)
-        balance = account.balances.get(line.definition_id, 0) + amount
-        account.balances[line.definition_id] = balance
-        account.touched.add(line.definition_id)
+        balance = account.balances.get(draft.definition_id, 0) + draft.amount
+        account.balances[draft.definition_id] = balance
+        account.touched.add(draft.definition_id)
         self.links.append((link, member.chain_head))
+        if draft.definition_id in self.book.terms:
+            self._shelve(account, draft)
         return Posted(
             uuid=link.uuid,
-            definition_id=line.definition_id,
-            kind=line.kind,
-            asked=line.amount,
-            amount=amount,
+            definition_id=draft.definition_id,
+            kind=draft.kind,
+            asked=draft.asked,
+            amount=draft.amount,
             balance=balance,
         )
 
-    def write(self, source: str, *, by: Any, at: datetime) -> None:
-        """Write requests, lines, balances, chain heads and marks."""
-        requests.write(self.program_id, source, self.requests, by=by, at=at)
-        rows.insert(
-            PointsEntry,
-            ENTRY_FIELDS,
-            map(_values, self.links),
-            # Its key is known to the database only.
-            lookups={"request": "uuid"},
+    def _shelve(self, account: Account, draft: Draft) -> None:
+        shelf = account.shelves.setdefault(draft.definition_id, expiring.Shelf())
+        shelf.note(
+            uuid=draft.uuid,
+            kind=draft.kind,
+            amount=draft.amount,
+            occurred_at=draft.occurred_at,
+            reverses=draft.reverses,
+            concerns=draft.concerns,
         )
+        account.is_behind = True
+
+    def write(self, *, at: datetime) -> None:
+        """Write requests, lines, balances, chain heads and marks."""
+        for account in self.accounts.values():
+            if account.is_behind:
+                self.settle(account, at)
+        requests.write(self.program_id, self.requests, at=self.recorded_at or at)
+        self._write_lines()
         touched = [account for account in self.accounts.values() if account.touched]
         rows.insert(
             Balance,
@@ -198,12 +287,66 @@ class Ledger:
         )
         rows.update(
             Member,
-            ("chain_length", "chain_head", "marked_at"),
             (
-                (member.chain_length, member.chain_head, at, member.pk)
-                for member in (account.member for account in touched)
+                "chain_length",
+                "chain_head",
+                "expires_next_at",
+                "flagged_at",
+                "marked_at",
+            ),
+            (
+                (
+                    member.chain_length,
+                    member.chain_head,
+                    member.expires_next_at,
+                    member.flagged_at,
+                    at if account.touched else member.marked_at,
+                    member.pk,
+                )
+                for account in self.accounts.values()
+                if (member := account.member).expires_next_at != account.due_before
+                or account.touched
             ),
         )
+
+    def _write_lines(self) -> None:
+        # Most lines refer to no other: looking that up would cost them time.
+        refers = any(link.reverses or link.concerns for link, _ in self.links)
+        more = ("reverses", "concerns") if refers else ()
+        rows.insert(
+            PointsEntry,
+            ENTRY_FIELDS + more,
+            (_values(link, hash_, more) for link, hash_ in self.links),
+            # Their keys are known to the database only.
+            lookups={"request": "uuid"} | dict.fromkeys(more, "uuid"),
+        )
+
+
+def _expiries(
+    definition_id: int, shelf: expiring.Shelf, move: lots.Move
+) -> Iterable[Draft]:
+    """Return the lines that record a move: a loss, or making losses good."""
+    lot: Any = move.lot
+    if move.amount < 0:
+        amount = move.amount
+        yield Draft(
+            Kind.EXPIRE, definition_id, amount, amount, move.at, move.at, concerns=lot
+        )
+        return
+    missing = move.amount
+    for loss in shelf.losses_of(lot):
+        amount = min(missing, loss.left)
+        if amount:
+            missing -= amount
+            yield Draft(
+                Kind.REVERSAL,
+                definition_id,
+                amount,
+                amount,
+                move.at,
+                loss.at,
+                reverses=loss.uuid,
+            )
 
 
 #: What ``chain.Link`` says, and the hash of it.
@@ -224,9 +367,8 @@ ENTRY_FIELDS = (
 )
 
 
-def _values(linked: tuple[chain.Link, str]) -> tuple[Any, ...]:
-    link, hash_ = linked
-    return (
+def _values(link: chain.Link, hash_: str, more: Sequence[str]) -> tuple[Any, ...]:
+    values = (
         link.member_id,
         link.sequence,
         link.uuid,
@@ -241,3 +383,4 @@ def _values(linked: tuple[chain.Link, str]) -> tuple[Any, ...]:
         link.meta,
         hash_,
     )
+    return (*values, link.reverses, link.concerns) if more else values

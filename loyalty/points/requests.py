@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from .. import rows
 from ..errors import KEPT, PostingRefused, ReferenceReused
 from ..models import PointsEntry, PointsRequest
-from .asking import Activity
+from .asking import Activity, Asked, Line
 
 Status = PointsRequest.Status
 
@@ -34,11 +34,15 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """What came of a request: the same each time that it is sent."""
+    """What came of a request: the same each time that it is sent.
+
+    One that is pending, was cancelled or has run out has no lines.
+    """
 
     request: UUID
     member_id: int
     lines: tuple[Posted, ...]
+    status: str = Status.COMPLETED
     #: Whether this call wrote nothing, the request having been made before.
     replayed: bool = field(default=False, compare=False)
 
@@ -54,11 +58,20 @@ class Request:
     """A request that is to be written, with its outcome."""
 
     uuid: UUID
+    source: str
     reference: str
     fingerprint: str
     member_id: int
+    by_id: int | None = None
     status: str = Status.COMPLETED
     outcome: dict[str, Any] = field(default_factory=dict)
+    #: What is posted when a pending request is completed, and until when it can be.
+    content: dict[str, Any] = field(default_factory=dict)
+    expires_at: datetime | None = None
+
+
+#: A request, before or after it is written.
+Made = Request | PointsRequest
 
 
 def find(program_id: int, source: str, reference: str) -> PointsRequest | None:
@@ -67,17 +80,19 @@ def find(program_id: int, source: str, reference: str) -> PointsRequest | None:
     ).first()
 
 
-def new(activity: Activity) -> Request:
+def new(asked: Asked, *, source: str, by: Any) -> Request:
     """Return a request whose outcome is still to be filled in."""
     return Request(
         uuid=uuid4(),
-        reference=activity.reference,
-        fingerprint=activity.fingerprint(),
-        member_id=activity.member_id,
+        source=source,
+        reference=asked.reference,
+        fingerprint=asked.fingerprint(),
+        member_id=asked.member_id,
+        by_id=by and by.pk,
     )
 
 
-def complete(request: Request, lines: list[Posted]) -> None:
+def complete(request: Made, lines: list[Posted]) -> None:
     request.outcome = {
         "lines": [
             {
@@ -95,6 +110,7 @@ def complete(request: Request, lines: list[Posted]) -> None:
 
 def refuse(request: Request, refusal: PostingRefused) -> None:
     request.status = Status.REFUSED
+    request.expires_at = None
     request.outcome = {
         "code": refusal.code,
         "message": refusal.message,
@@ -102,7 +118,33 @@ def refuse(request: Request, refusal: PostingRefused) -> None:
     }
 
 
-def outcome(request: PointsRequest | Request, *, replayed: bool) -> Posting:
+def wait(request: Request, activity: Activity) -> None:
+    """Keep what is to be posted when the request is completed."""
+    occurred_at = activity.occurred_at
+    request.status = Status.PENDING
+    request.content = {
+        "lines": [line.content() for line in activity.lines],
+        "occurred_at": occurred_at and occurred_at.isoformat(),
+        "description": activity.description,
+        "meta": activity.meta,
+    }
+
+
+def activity_of(request: PointsRequest) -> Activity:
+    """Return what a pending request is to post."""
+    kept = request.content
+    occurred_at = kept["occurred_at"]
+    return Activity(
+        member_id=request.member_id or 0,
+        reference=request.reference,
+        lines=tuple(Line(*content) for content in kept["lines"]),
+        occurred_at=occurred_at and datetime.fromisoformat(occurred_at),
+        description=kept["description"],
+        meta=kept["meta"],
+    )
+
+
+def outcome(request: Made, *, replayed: bool) -> Posting:
     """Return what came of a request, or raise the refusal that did."""
     kept = request.outcome
     if request.status == Status.REFUSED:
@@ -121,21 +163,21 @@ def outcome(request: PointsRequest | Request, *, replayed: bool) -> Posting:
                 amount=line["amount"],
                 balance=line["balance"],
             )
-            for line in kept["lines"]
+            for line in kept.get("lines", ())
         ),
+        status=request.status,
         replayed=replayed,
     )
 
 
-def write(
-    program_id: int, source: str, requests: list[Request], *, by: Any, at: datetime
-) -> None:
+def write(program_id: int, requests: list[Request], *, at: datetime) -> None:
     # By reference: two batches that share some wait for each other in one order.
-    requests.sort(key=lambda request: request.reference)
+    requests.sort(key=lambda request: (request.source, request.reference))
     rows.insert(
         PointsRequest,
         (
             "uuid",
+            "source",
             "reference",
             "fingerprint",
             "member",
@@ -143,34 +185,35 @@ def write(
             "outcome",
             "content",
             "program",
-            "source",
             "created_by",
             "created_at",
+            "expires_at",
             "settled_at",
         ),
         (
             (
                 request.uuid,
+                request.source,
                 request.reference,
                 request.fingerprint,
                 request.member_id,
                 request.status,
                 request.outcome,
-                {},
+                request.content,
                 program_id,
-                source,
-                by and by.pk,
+                request.by_id,
                 at,
-                at,
+                request.expires_at,
+                None if request.status == Status.PENDING else at,
             )
             for request in requests
         ),
     )
 
 
-def expect_same(first: PointsRequest | Request, activity: Activity) -> None:
+def expect_same(first: Made, asked: Asked) -> None:
     """Refuse a reference that was given to something else before."""
-    if first.fingerprint != activity.fingerprint():
+    if first.fingerprint != asked.fingerprint():
         raise ReferenceReused(
             f"The reference {first.reference} was used for another posting. A new "
             "posting needs a reference of its own.",

@@ -1,16 +1,21 @@
-"""How much of a balance may be posted: floors, ceilings and limits.
+"""How much of a balance may be posted: floors, ceilings, limits, and how long it lasts.
 
-Plain Python over what the live wording of a balance definition says.
+Plain Python over what the versions of a balance definition say.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from ..errors import InsufficientPoints, InvalidPosting, LimitExceeded, MaximumReached
-from ..models import BalanceDefinition, BalanceDefinitionVersion
-from .asking import MAX_AMOUNT, Line
+from django.db.models import Q, Subquery
 
+from ..errors import InsufficientPoints, InvalidPosting, LimitExceeded, MaximumReached
+from ..lots import Availability
+from ..models import BalanceDefinition, BalanceDefinitionVersion, LedgerSeal
+from .asking import MAX_AMOUNT
+
+BuiltIn = BalanceDefinition.BuiltIn
 Overtaking = BalanceDefinitionVersion.Overtaking
 
 
@@ -21,70 +26,112 @@ class Rules:
     definition_id: int
     name: str
     scale: int
-    is_money: bool
+    built_in: str
     minimum: int | None
     maximum: int | None
     credit_limit: int | None
     debit_limit: int | None
     is_partial: bool
+    credit_rounding: str
+    debit_rounding: str
 
     def shown(self, amount: int) -> str:
         """Return an amount in words: 1,250 of a scale of 2 reads 12.50."""
         return f"{Decimal(amount).scaleb(-self.scale):,}"
 
 
-def live_rules(program_id: int) -> dict[int, Rules]:
-    """Return the rules of a program's live balance definitions, by definition."""
-    versions: Any = BalanceDefinitionVersion.objects.live()
-    versions = versions.filter(balance_definition__program=program_id)
-    found = versions.values_list(
-        "balance_definition_id",
-        "name",
-        "balance_definition__scale",
-        "balance_definition__built_in",
-        "minimum",
-        "maximum",
-        "credit_limit",
-        "debit_limit",
-        "overtaking",
-    )
-    return {
-        definition: Rules(
-            definition_id=definition,
-            name=name,
-            scale=scale,
-            is_money=built_in == BalanceDefinition.BuiltIn.PURCHASES,
-            minimum=minimum,
-            maximum=maximum,
-            credit_limit=credit_limit,
-            debit_limit=debit_limit,
-            is_partial=overtaking == Overtaking.PARTIAL,
+@dataclass(frozen=True, slots=True)
+class Term:
+    """How long credits last that were earned while a version was in force."""
+
+    starts_at: datetime | None
+    ends_at: datetime | None
+    availability: Availability
+
+    def covers(self, instant: datetime) -> bool:
+        return (self.starts_at is None or self.starts_at <= instant) and (
+            self.ends_at is None or instant < self.ends_at
         )
-        for (
-            definition,
-            name,
-            scale,
-            built_in,
-            minimum,
-            maximum,
-            credit_limit,
-            debit_limit,
-            overtaking,
-        ) in found
-    }
 
 
-def amount_to_post(line: Line, balance: int, rules: Rules) -> int:
-    """Return how much of ``line`` is posted onto ``balance``; refuse if it may not be.
+@dataclass(slots=True)
+class Book:
+    """What holds in a program: the live rules, and the terms of what expires."""
+
+    rules: dict[int, Rules] = field(default_factory=dict)
+    terms: dict[int, list[Term]] = field(default_factory=dict)
+    #: Nothing is recorded before this instant any more.
+    sealed_until: datetime | None = None
+
+
+def read_book(program_id: int) -> Book:
+    """Return the rules of a program's balance definitions, in one query.
+
+    Credits keep the term under which they were earned, so versions that had one are
+    read as well when they are not live any more.
+    """
+    lasting = Q(availability_value__isnull=False) | ~Q(expires_on="")
+    versions: Any = BalanceDefinitionVersion.objects.filter(
+        Q(status=BalanceDefinitionVersion.Status.LIVE)
+        | (Q(live_from__isnull=False, operation="SET") & lasting),
+        balance_definition__program=program_id,
+    )
+    seals = LedgerSeal.objects.filter(program=program_id).order_by("-day")
+    book = Book()
+    for version in versions.select_related("balance_definition").annotate(
+        sealed_until=Subquery(seals.values("ends_at")[:1])
+    ):
+        definition = version.balance_definition
+        book.sealed_until = version.sealed_until
+        if version.status == version.Status.LIVE:
+            book.rules[definition.pk] = _rules(version, definition)
+        if version.availability_value or version.expires_on:
+            book.terms.setdefault(definition.pk, []).append(_term(version))
+    return book
+
+
+def _rules(version: Any, definition: BalanceDefinition) -> Rules:
+    return Rules(
+        definition_id=definition.pk,
+        name=version.name,
+        scale=definition.scale,
+        built_in=definition.built_in,
+        minimum=version.minimum,
+        maximum=version.maximum,
+        credit_limit=version.credit_limit,
+        debit_limit=version.debit_limit,
+        is_partial=version.overtaking == Overtaking.PARTIAL,
+        credit_rounding=version.credit_rounding,
+        debit_rounding=version.debit_rounding,
+    )
+
+
+def _term(version: Any) -> Term:
+    # The first wording holds for everything before it, too: what is entered later.
+    is_first = version.based_on_id is None
+    return Term(
+        starts_at=None if is_first else version.live_from,
+        ends_at=version.live_until,
+        availability=Availability(
+            value=version.availability_value,
+            unit=version.availability_unit,
+            end=version.availability_end,
+            day_of_year=version.expires_on,
+        ),
+    )
+
+
+def amount_to_post(amount: int, balance: int, rules: Rules) -> int:
+    """Return how much of it is posted onto ``balance``; refuse if it may not be.
 
     A credit may be cut at the ceiling, where the rules say so; a debit never is.
     """
-    if line.amount < 0:
-        return _debit(line.amount, balance, rules)
+    if amount < 0:
+        return _debit(amount, balance, rules)
     # A purchase may cost nothing, and is a purchase; other earnings are something.
-    if line.amount == 0 and not rules.is_money:
+    if amount == 0 and rules.built_in != BuiltIn.PURCHASES:
         raise InvalidPosting("The amount is at least 1.", field="amount")
-    return _credit(line.amount, balance, rules)
+    return _credit(amount, balance, rules)
 
 
 def _debit(amount: int, balance: int, rules: Rules) -> int:

@@ -8,15 +8,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.utils import timezone
-
-from .. import evaluators
 from ..models import BalanceDefinition, Member
-from . import asking, requests
+from . import asking
 from .asking import Activity, Kind, Line, check_amount
-from .ledger import Ledger
-from .requests import Posting, Request
+from .posting import post
+from .requests import Posting
 
 BuiltIn = BalanceDefinition.BuiltIn
 
@@ -71,6 +67,32 @@ def adjust(
         source=source,
         by=by,
         occurred_at=occurred_at,
+        description=description,
+        meta=meta,
+        at=at,
+    )
+
+
+def adjust_to(
+    member: Member,
+    definition: BalanceDefinition,
+    balance: int,
+    *,
+    reference: str,
+    source: str,
+    by: Any,
+    description: str = "",
+    meta: dict[str, Any] | None = None,
+    at: datetime | None = None,
+) -> Posting:
+    """Correct a balance to what it should be; nothing is posted where it is so."""
+    balance = check_amount(balance, least=-asking.MAX_AMOUNT)
+    return _post(
+        member,
+        (Line(Kind.ADJUST, definition.pk, balance, is_target=True),),
+        reference=reference,
+        source=source,
+        by=by,
         description=description,
         meta=meta,
         at=at,
@@ -176,38 +198,4 @@ def _post(
         description=description,
         meta=meta or {},
     )
-    asking.check_source(source)
-    asking.check(activity, now=at or timezone.now())
-    program_id = member.program_id
-    try:
-        with transaction.atomic():
-            first = requests.find(program_id, source, reference)
-            if first is None:
-                request = _write(program_id, source, activity, by=by, at=at)
-    except IntegrityError:
-        # The same reference came twice at once, and the other one was faster.
-        first = requests.find(program_id, source, reference)
-        if first is None:
-            raise
-    if first is not None:
-        requests.expect_same(first, activity)
-        return requests.outcome(first, replayed=True)
-    return requests.outcome(request, replayed=False)
-
-
-def _write(
-    program_id: int, source: str, activity: Activity, *, by: Any, at: datetime | None
-) -> Request:
-    """Post an activity that is new; locks go groups first, then the member."""
-    evaluators.prepare(program_id)
-    ledger = Ledger(program_id)
-    ledger.hold([activity.member_id])
-    # The clock is read under the lock: along a chain, time never runs backwards.
-    at = at or timezone.now()
-    ledger.read(at)
-    request = requests.new(activity)
-    refusal = ledger.post(activity, request, at=at)
-    ledger.write(source, by=by, at=at)
-    if refusal is None:
-        evaluators.evaluate(program_id, [activity.member_id], at)
-    return request
+    return post(member.program_id, activity, source=source, by=by, at=at)

@@ -16,7 +16,9 @@ def verify(member: Member) -> chain.Break | None:
 
 def _links(member: Member) -> Iterator[tuple[chain.Link, str]]:
     entries = PointsEntry.objects.filter(member=member).order_by("sequence")
-    for entry in entries.select_related("request", "reverses").iterator(2000):
+    for entry in entries.select_related("request", "reverses", "concerns").iterator(
+        2000
+    ):
         link = chain.Link(
             member_id=entry.member_id,
             sequence=entry.sequence,
@@ -31,5 +33,6 @@ def _links(member: Member) -> Iterator[tuple[chain.Link, str]]:
             reverses=entry.reverses.uuid if entry.reverses else None,
             description=entry.description,
             meta=entry.meta,
+            concerns=entry.concerns.uuid if entry.concerns else None,
         )
         yield link, entry.hash

@@ -43,6 +43,7 @@ STATUSES: Final[dict[type[Refused], int]] = {
     errors.StaleEdit: 409,
     loyalty.AlreadyMember: 409,
     loyalty.ContactConflict: 409,
+    loyalty.NotPending: 409,
     loyalty.NumberTaken: 409,
     loyalty.PostingRefused: 409,
     loyalty.ReferenceReused: 409,

@@ -1,0 +1,121 @@
+"""The one way to post one thing: once per reference, under the member's lock."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from .. import evaluators
+from ..models import Member
+from . import asking, requests
+from .asking import Activity, Asked
+from .ledger import Ledger
+from .requests import Posting, Request
+
+CHUNK = 1000
+
+
+def post(
+    program_id: int,
+    asked: Asked,
+    *,
+    source: str,
+    by: Any,
+    at: datetime | None,
+    pending_until: datetime | None = None,
+) -> Posting:
+    """Post what is asked, or return what came of it when it was asked before.
+
+    With ``pending_until`` it is only checked, and waits to be completed until then.
+    """
+    asking.check_source(source)
+    asking.check(asked, now=at or timezone.now())
+    reference = asked.reference
+    try:
+        with transaction.atomic():
+            first = requests.find(program_id, source, reference)
+            if first is None:
+                request = requests.new(asked, source=source, by=by)
+                request.expires_at = pending_until
+                _write(program_id, asked, request, at=at)
+    except IntegrityError:
+        # The same reference came twice at once, and the other one was faster.
+        first = requests.find(program_id, source, reference)
+        if first is None:
+            raise
+    if first is not None:
+        requests.expect_same(first, asked)
+        return requests.outcome(first, replayed=True)
+    return requests.outcome(request, replayed=False)
+
+
+def _write(
+    program_id: int, asked: Asked, request: Request, *, at: datetime | None
+) -> None:
+    """Post what is new; locks go groups first, then the member."""
+    ledger, at = locked(program_id, asked.member_id, at=at)
+    if request.expires_at and isinstance(asked, Activity):
+        ledger.promise(asked, request, at=at)
+    else:
+        ledger.post(asked, request, at=at)
+    finish(ledger, asked.member_id, at=at)
+
+
+def locked(
+    program_id: int, member_id: int, *, at: datetime | None
+) -> tuple[Ledger, datetime]:
+    """Return a ledger that holds a member, and the instant at which it does."""
+    evaluators.prepare(program_id)
+    ledger = Ledger(program_id)
+    ledger.hold([member_id])
+    # The clock is read under the lock: along a chain, time never runs backwards.
+    at = at or timezone.now()
+    ledger.read(at)
+    return ledger, at
+
+
+def finish(ledger: Ledger, member_id: int, *, at: datetime) -> None:
+    """Write what the ledger holds, and have the member judged if anything was."""
+    ledger.write(at=at)
+    if ledger.links:
+        evaluators.evaluate(ledger.program_id, [member_id], at)
+
+
+def settle(member_ids: Iterable[int], at: datetime) -> int:
+    """Record what has expired by ``at``; return how many lines that took.
+
+    The members are of one program. Call it in a transaction, after whatever locks
+    judging needs. It locks the members and marks those that lost something; whoever
+    calls it sees to it that they are judged.
+    """
+    ids = list(member_ids)
+    program_ids = Member.objects.filter(pk__in=ids[:1])
+    program_id = program_ids.values_list("program_id", flat=True).first()
+    if program_id is None:
+        return 0
+    ledger = Ledger(program_id)
+    ledger.hold(ids)
+    ledger.read(at)
+    ledger.write(at=at)
+    return len(ledger.links)
+
+
+def expire(program_id: int, *, as_of: datetime, dry_run: bool = False) -> int:
+    """Record what has expired in a program, in chunks; return how many lines.
+
+    Members are marked for the next tick. Each chunk is a transaction: a run that was
+    broken off is simply started again.
+    """
+    due = Member.objects.filter(program=program_id, expires_next_at__lte=as_of)
+    lines = last = 0
+    while ids := list(
+        due.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:CHUNK]
+    ):
+        with transaction.atomic():
+            lines += settle(ids, as_of)
+            if dry_run:
+                transaction.set_rollback(True)
+        last = ids[-1]
+    return lines
