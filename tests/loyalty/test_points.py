@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -27,20 +26,7 @@ from loyalty.errors import (
 from loyalty.models import Balance, Member, PointsEntry, PointsRequest
 from tests import factories
 
-SHOP: dict[str, Any] = {"source": "shop", "by": None}
-
-
-def balance_of(member, definition):
-    row = Balance.objects.filter(member=member, balance_definition=definition).first()
-    return row.amount if row else 0
-
-
-def set_rules(definition, maya, chen, **rules):
-    """Change what a balance definition allows, approved as it should be."""
-    live = definition.versions.live().get()
-    draft = lifecycle.draft_change(live, by=maya, changes=rules)
-    factories.approve(lifecycle.submit([draft], by=maya), chen)
-
+from .stories import SHOP, balance_of, set_rules
 
 # What is written
 

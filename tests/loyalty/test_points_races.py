@@ -194,9 +194,10 @@ def test_without_the_constraint_twins_have_more_than_one_effect(
     member = factories.make_member(program)
     write = requests.write
 
-    def forget(program_id, source, written, **fields):
+    def forget(program_id, written, **fields):
         # A source of its own for each request is a constraint that never bites.
-        write(program_id, f"{source}-{written[0].uuid}", written, **fields)
+        written[0].source += f"-{written[0].uuid}"
+        write(program_id, written, **fields)
 
     monkeypatch.setattr(requests, "write", forget)
     results = four_twins(member, stars, "order")
