@@ -2,22 +2,21 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TransactionTestCase
 from playwright.sync_api import Browser, Page, sync_playwright
+from pytest_django import DjangoDbBlocker
 from pytest_django.live_server_helper import LiveServer
 
-from approvals import lifecycle, triggers
+from approvals import lifecycle
 from loyalty.models import Program
-from tests import factories
+from tests import factories, scenes
 from tiers.models import TierGroup, TierVersion
 
 
@@ -51,29 +50,43 @@ def django_db_modify_db_settings(
         database["TEST"]["NAME"] = str(folder / "tests.sqlite3")
 
 
-@contextmanager
-def _triggers_off(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Let a session do what triggers refuse; on PostgreSQL they stay where they are."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SET session_replication_role = replica")
-        yield
-        with connection.cursor() as cursor:
-            cursor.execute("RESET session_replication_role")
-    else:
-        triggers.uninstall(connection)
-        yield
-    triggers.install(connection)
+@pytest.fixture(scope="session")
+def theatre(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[scenes.Theatre]:
+    """Put the next test's scene on where Django would empty all tables after a test."""
+    with django_db_blocker.unblock():
+        theatre = scenes.Theatre()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            TransactionTestCase,
+            "_fixture_teardown",
+            lambda case: theatre.leave_in_disorder(),
+        )
+        yield theatre
 
 
-def _flush_without_triggers(case: TransactionTestCase) -> None:
-    """Let the flush after a test empty tables that are append-only otherwise."""
-    with _triggers_off(connections[DEFAULT_DB_ALIAS]):
-        _flush(case)
+@pytest.fixture
+def scene(
+    request: pytest.FixtureRequest,
+    theatre: scenes.Theatre,
+    django_db_blocker: DjangoDbBlocker,
+) -> dict[str, Any]:
+    """What the test's kept fixtures made, by their names."""
+    with django_db_blocker.unblock():
+        return theatre.put_on(scenes.makers_for(request))
 
 
-_flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
-TransactionTestCase._fixture_teardown = _flush_without_triggers  # type: ignore[attr-defined]
+@pytest.fixture
+def _django_db_helper(scene: dict[str, Any], _django_db_helper: None) -> None:
+    """Put the scene on before pytest-django begins the test's transaction."""
+
+
+@pytest.fixture(autouse=True)
+def _database_first(request: pytest.FixtureRequest) -> None:
+    """Set the database up before other fixtures stop the clock, or do other mischief."""
+    if "_django_db_helper" in request.fixturenames:
+        request.getfixturevalue("_django_db_helper")
 
 
 @pytest.fixture(autouse=True)
@@ -97,37 +110,37 @@ def chromium() -> str:
 # The cast. Everybody's password is "demo".
 
 
-@pytest.fixture
-def maya(db: None) -> User:
+@scenes.kept
+def maya() -> User:
     """The maker."""
     return factories.make_maker("maya")
 
 
-@pytest.fixture
-def chen(db: None) -> User:
+@scenes.kept
+def chen() -> User:
     """The reviewer."""
     return factories.make_reviewer("chen")
 
 
-@pytest.fixture
-def aude(db: None) -> User:
+@scenes.kept
+def aude() -> User:
     """The auditor, who reads."""
     return factories.make_auditor("aude")
 
 
-@pytest.fixture
+@scenes.kept
 def program(maya: User) -> Program:
     """A program that asks for approval."""
     return factories.make_program(maya)
 
 
-@pytest.fixture
+@scenes.kept
 def group(program: Program, maya: User, chen: User) -> TierGroup:
     """Bronze for everybody, Silver from 500, Gold from 1,000; all live."""
     return factories.make_group(program, by=maya, reviewer=chen)
 
 
-@pytest.fixture
+@scenes.kept
 def draft(group: TierGroup, maya: User) -> TierVersion:
     """Maya's draft that raises Gold to 1,200."""
     gold = factories.live_tier(group, "Gold")

@@ -12,7 +12,7 @@ from django.utils import timezone
 from approvals import kinds, lifecycle, roles
 from approvals.models import ChangeSet, Version
 from loyalty.models import Program, ProgramLimit
-from tests import checkers, factories
+from tests import checkers, factories, scenes
 from tiers.models import Tier, TierGroup, TierVersion
 
 from .stories import draft_of
@@ -129,8 +129,8 @@ class Stage:
         return version, change_set
 
 
-@pytest.fixture
-def stage(db: None) -> Stage:
+@scenes.kept
+def stage() -> Stage:
     olga = factories.make_user("olga", roles.MANAGERS, roles.REVIEWERS)
     rhea = factories.make_reviewer("rhea")
     program = factories.make_program(olga)
@@ -139,7 +139,7 @@ def stage(db: None) -> Stage:
     return Stage(program, group, gold, olga, rhea)
 
 
-@pytest.fixture
+@scenes.kept
 def people(stage: Stage) -> dict[str, User]:
     """Everybody whose rights differ, by what sets them apart."""
     elsewhere = factories.make_program(stage.olga, "Elsewhere")
@@ -170,14 +170,14 @@ def people(stage: Stage) -> dict[str, User]:
     return found
 
 
-@pytest.fixture
-def mike(db: None) -> User:
+@scenes.kept
+def mike() -> User:
     """Another maker."""
     return factories.make_maker("mike")
 
 
-@pytest.fixture
-def rita(db: None) -> User:
+@scenes.kept
+def rita() -> User:
     """Another reviewer."""
     return factories.make_reviewer("rita")
 

@@ -5,11 +5,12 @@ import uuid
 import pytest
 from django.test import Client
 
+from tests import scenes
 from tests.tiers.api import gemstone
 from tests.tiers.api.conftest import basic
 
 
-@pytest.fixture
+@scenes.kept
 def gemstones(maya, chen, aude):
     return gemstone.make(maya, chen)
 
