@@ -46,7 +46,7 @@ def install(connection: Any) -> None:
 
 
 def uninstall(connection: Any) -> None:
-    """Remove our guards: for a test's flush, and where SQLite alters tables."""
+    """Remove our guards, as where SQLite alters tables."""
     with connection.cursor() as cursor:
         for name, table in _installed_names(connection):
             if connection.vendor == "postgresql":
