@@ -2,23 +2,32 @@
 
 A **tier group** holds the **tiers** that compete for a member; a program may have
 several. A **standing** is a member's current state in a group, an **assignment**
-says from when to when a member held a tier, and why.
+says from when to when a member held a tier, and why. **Runs** keep both up to date;
+**events** are what members are to be told.
 """
 
 from .acts import ManualMove, OrderedEvaluation, Override
-from .assignments import Recalculation, Standing, TierAssignment
+from .assignments import Standing, TierAssignment
+from .counting import CountChange, TierSnapshot
+from .events import TierEvent
 from .groups import TierGroup, TierGroupVersion
+from .runs import Recalculation, Run, RunPiece
 from .tiers import Tier, TierVersion
 
 __all__ = [
+    "CountChange",
     "ManualMove",
     "OrderedEvaluation",
     "Override",
     "Recalculation",
+    "Run",
+    "RunPiece",
     "Standing",
     "Tier",
     "TierAssignment",
+    "TierEvent",
     "TierGroup",
     "TierGroupVersion",
+    "TierSnapshot",
     "TierVersion",
 ]

@@ -1,6 +1,5 @@
 """Who holds which tier, since when and why."""
 
-from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.db import models
@@ -11,8 +10,10 @@ from loyalty.models import Member, Program
 from .groups import TierGroup, TierGroupVersion
 from .tiers import Tier, TierVersion
 
-#: How long a worker may take before another looks after its work.
-LEASE = timedelta(minutes=10)
+#: The tier will be lost, and the member has not been told of that date.
+NOT_REMINDED = Q(drops_at__isnull=False) & (
+    Q(reminded_for__isnull=True) | Q(reminded_for__lt=F("drops_at"))
+)
 
 
 class Standing(models.Model):
@@ -44,6 +45,15 @@ class Standing(models.Model):
     drops_at = models.DateTimeField(
         null=True, help_text="When the tier is lost if nothing more is earned."
     )
+    term_ends_at = models.DateTimeField(
+        null=True, help_text="The first instant at which the running term is over."
+    )
+    #: The date of losing the tier of which the member was reminded last.
+    reminded_for = models.DateTimeField(null=True)
+    #: The tier whose customers this member is among; none for who is not active.
+    counted_as = models.ForeignKey(
+        Tier, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
 
     class Meta:
         constraints = (
@@ -58,51 +68,15 @@ class Standing(models.Model):
                 name="standings_due",
             ),
             models.Index(fields=["group", "tier"], name="standings_by_tier"),
+            models.Index(
+                fields=["group", "drops_at"],
+                condition=NOT_REMINDED,
+                name="standings_to_remind",
+            ),
         )
 
     def __str__(self) -> str:
         return f"Standing of member {self.member_id} in group {self.group_id}"
-
-
-class RecalculationQuerySet(models.QuerySet["Recalculation"]):
-    def due(self, as_of: datetime) -> "RecalculationQuerySet":
-        return self.filter(due_at__lte=as_of)
-
-    def claim(self, as_of: datetime) -> bool:
-        """Take the one row for this worker; whoever comes second gets False.
-
-        The due time moves forward by the lease: a worker that dies is followed by
-        another when the lease is over.
-        """
-        return bool(self.due(as_of).update(due_at=as_of + LEASE, started_at=as_of))
-
-
-class Recalculation(models.Model):
-    """When a program's standings are next, and were last, brought up to date."""
-
-    program = models.OneToOneField(
-        Program, on_delete=models.PROTECT, related_name="recalculation"
-    )
-    due_at = models.DateTimeField()
-    started_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
-    as_of = models.DateTimeField(
-        null=True, help_text="The instant for which every standing is up to date."
-    )
-    members = models.PositiveIntegerField(
-        default=0, help_text="How many members the last run looked at."
-    )
-    moved = models.PositiveIntegerField(
-        default=0, help_text="How many of them changed tier."
-    )
-
-    objects: ClassVar[Any] = RecalculationQuerySet.as_manager()
-
-    class Meta:
-        indexes = (models.Index(fields=["due_at"], name="recalculations_due"),)
-
-    def __str__(self) -> str:
-        return f"Recalculation of program {self.program_id}"
 
 
 class TierAssignmentQuerySet(models.QuerySet["TierAssignment"]):

@@ -94,6 +94,9 @@ class Tier(models.Model):
         editable=False,
         help_text="The instant for which the number of customers is true.",
     )
+    #: Active members who hold the tier, shown or not: ``customer_count`` reads as
+    #: base while the program's tiers are paused.
+    holders = models.IntegerField(default=0, editable=False)
     created_at = models.DateTimeField(editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
