@@ -20,6 +20,7 @@ from .corrections import refund, reverse, reverse_activity
 from .phases import begin, cancel, complete, expire_pending
 from .posting import expire, settle
 from .requests import Posted, Posting, outcome
+from .sealing import seal, seal_due, verify_seals
 from .verbs import adjust, adjust_to, earn, post_activity, redeem
 from .verification import verify
 
@@ -47,6 +48,9 @@ __all__ = [
     "refund",
     "reverse",
     "reverse_activity",
+    "seal",
+    "seal_due",
     "settle",
     "verify",
+    "verify_seals",
 ]
