@@ -85,6 +85,11 @@ def reviewers_of(change_set: ChangeSet) -> list[Any]:
 
     A superuser may decide as well, but is not asked: it is nobody's daily work.
     """
+    return reviewers(change_set.program_id, besides=change_set.contributor_ids)
+
+
+def reviewers(program_id: int, *, besides: Iterable[int]) -> list[Any]:
+    """Return the active people who decide on things of a program, some left out."""
     people = (
         get_user_model()
         .objects.with_perm(
@@ -92,11 +97,11 @@ def reviewers_of(change_set: ChangeSet) -> list[Any]:
             include_superusers=False,
             backend="django.contrib.auth.backends.ModelBackend",
         )
-        .exclude(pk__in=change_set.contributor_ids)
+        .exclude(pk__in=besides)
     )
     sees = kinds.programs().visible_to
     visible = [(person, sees(person)) for person in people]
-    return [p for p, ids in visible if ids is None or change_set.program_id in ids]
+    return [p for p, ids in visible if ids is None or program_id in ids]
 
 
 def deliver(*, as_of: datetime) -> int:
@@ -138,6 +143,13 @@ def _tell(
     people: Iterable[Any], change_set: ChangeSet, subject: str, body: str, at: datetime
 ) -> None:
     path = reverse("admin:approvals_changeset_change", args=[change_set.pk])
+    tell(people, subject=subject, body=body, path=path, at=at)
+
+
+def tell(
+    people: Iterable[Any], *, subject: str, body: str, path: str, at: datetime
+) -> None:
+    """Tell people something, each once; ``path`` is where in the admin to look."""
     unique = {person.pk: person for person in people if person}
     Notice.objects.bulk_create(
         Notice(

@@ -34,6 +34,10 @@ SITE_URL = env.str("SITE_URL", f"http://localhost:{env.str('PORT', '8000')}").rs
     "/"
 )
 PROXY_COUNT = env.int("PROXY_COUNT", 0)
+# Somebody who adjusts points by hand needs a second person above so many units of the
+# balance at once, and after so many adjustments in 24 hours.
+POINTS_ADJUSTMENT_LIMIT = env.int("POINTS_ADJUSTMENT_LIMIT", 1000)
+POINTS_ADJUSTMENTS_A_DAY = env.int("POINTS_ADJUSTMENTS_A_DAY", 10)
 
 # What we keep beside the code: SQLite's database, and what `manage.py up` needs.
 DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / "var")))

@@ -1,5 +1,6 @@
 """Programs and balance definitions, read out for people."""
 
+from decimal import Decimal
 from typing import Any
 
 from approvals import changes
@@ -104,8 +105,7 @@ def picture(value: Any) -> str:
 
 def amount(value: int, scale: int, unit: str = "") -> str:
     """Write an amount, counted in the smallest unit, as people do: 12.50 EUR."""
-    whole = f"{value / 10**scale:,.{scale}f}" if scale else f"{value:,}"
-    return f"{whole} {unit_name(unit)}".strip()
+    return f"{Decimal(value).scaleb(-scale):,.{scale}f} {unit_name(unit)}".strip()
 
 
 def unit_name(unit: str) -> str:
