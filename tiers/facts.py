@@ -3,15 +3,17 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db.models import Q
+from django.db.models import BigIntegerField, CharField, DateTimeField, F, Q, Value
 
 from loyalty.models import Membership, PointsEntry
 
 from . import ladder
 from .ladder import Acts, Ladder, Line, Move, Span
 from .models import ManualMove, OrderedEvaluation, Override, TierGroup
+
+EVALUATION, MOVE, OVERRIDE = "evaluation", "move", "override"
 
 
 class Facts(NamedTuple):
@@ -40,7 +42,7 @@ def read(
     groups: Sequence[TierGroup],
     ladders: Iterable[Sequence[Ladder]],
 ) -> Facts:
-    """Read members' lines, memberships and what was done to them, in five queries."""
+    """Read members' lines, memberships and what was done to them, in three queries."""
     return Facts(lines_of(ids, ladders), memberships_of(ids), acts_of(ids, groups))
 
 
@@ -81,46 +83,60 @@ def lines_of(
 def acts_of(
     ids: Sequence[int], groups: Sequence[TierGroup]
 ) -> dict[int, dict[int, Acts]]:
-    """Return what people did, in the order in which they did it."""
+    """Return what people did, in the order in which they did it, in one query."""
     found: dict[int, dict[int, Acts]] = defaultdict(dict)
-
-    def add(group: int, member: int | None, more: Acts) -> None:
-        acts = found[group].get(member or 0, ladder.NOTHING)
-        found[group][member or 0] = Acts(
-            acts.moves + more.moves,
-            acts.overrides + more.overrides,
-            acts.evaluations + more.evaluations,
-        )
-
-    ordered = OrderedEvaluation.objects.filter(
-        Q(member__isnull=True) | Q(member__in=ids), group__in=groups
-    )
-    for member, group, at in ordered.order_by("at", "pk").values_list(
-        "member", "group", "at"
-    ):
-        add(group, member, Acts(evaluations=(at,)))
-    moves = ManualMove.objects.filter(member__in=ids, group__in=groups)
-    for member, group, at, tier in moves.order_by("at", "pk").values_list(
-        "member", "group", "at", "tier"
-    ):
-        add(group, member, Acts(moves=(Move(at, tier),)))
-    overrides = Override.objects.filter(member__in=ids, group__in=groups)
-    for member, group, bound, tier, at, until in overrides.order_by("at").values_list(
-        "member", "group", "bound", "tier", "at", "until"
-    ):
-        span = Span(at, until)
-        add(group, member, Acts(overrides=(ladder.Override(bound, tier, span),)))
+    for kind, at, _pk, member, group, tier, bound, until in _rows_of_acts(ids, groups):
+        if kind == MOVE:
+            more = Acts(moves=(Move(at, tier),))
+        elif kind == OVERRIDE:
+            more = Acts(overrides=(ladder.Override(bound, tier, Span(at, until)),))
+        else:
+            more = Acts(evaluations=(at,))
+        before = found[group].get(member or 0, ladder.NOTHING)
+        found[group][member or 0] = _together(before, more)
     for members in found.values():
-        _share(members)
+        everybodys = members.get(0, ladder.NOTHING)
+        for member in members.keys() - {0}:
+            members[member] = _together(members[member], everybodys)
     return found
 
 
-def _share(members: dict[int, Acts]) -> None:
-    """Add what concerns everybody to each member's own."""
-    everybodys = members.get(0)
-    if everybodys is None:
-        return
-    for member, acts in members.items():
-        if member:
-            evaluations = everybodys.evaluations + acts.evaluations
-            members[member] = Acts(acts.moves, acts.overrides, evaluations)
+def _rows_of_acts(ids: Sequence[int], groups: Sequence[TierGroup]) -> Any:
+    """Return kind, instant, key, member, group, tier, bound and end of each act."""
+    of_these = {"member__in": ids, "group__in": groups}
+    ordered = OrderedEvaluation.objects.filter(
+        Q(member__isnull=True) | Q(member__in=ids), group__in=groups
+    )
+    nothing = {
+        "tier_or_none": Value(None, output_field=BigIntegerField()),
+        "bound_or_none": Value("", output_field=CharField()),
+        "end_or_none": Value(None, output_field=DateTimeField()),
+    }
+    columns = ("at", "pk", "member_id", "group_id")
+    parts = [
+        queryset.order_by()
+        .annotate(kind=Value(kind, output_field=CharField()), **nothing | own)
+        .values_list("kind", *columns, *nothing)
+        for kind, queryset, own in (
+            (EVALUATION, ordered, {}),
+            (MOVE, ManualMove.objects.filter(**of_these), {"tier_or_none": F("tier")}),
+            (
+                OVERRIDE,
+                Override.objects.filter(**of_these),
+                {
+                    "tier_or_none": F("tier"),
+                    "bound_or_none": F("bound"),
+                    "end_or_none": F("until"),
+                },
+            ),
+        )
+    ]
+    return parts[0].union(*parts[1:], all=True).order_by("at", "pk")
+
+
+def _together(one: Acts, other: Acts) -> Acts:
+    return Acts(
+        one.moves + other.moves,
+        one.overrides + other.overrides,
+        one.evaluations + other.evaluations,
+    )

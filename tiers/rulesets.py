@@ -1,6 +1,7 @@
 """When the rules of groups change: the locks, the numbers, and who is judged anew."""
 
 from collections.abc import Iterable
+from uuid import uuid4
 
 from django.db.models import F
 from django.utils import timezone
@@ -25,7 +26,9 @@ def rules_changed(group_ids: set[int]) -> None:
     groups = TierGroup.objects.filter(pk__in=group_ids).order_by("pk")
     for group in groups:
         number_tiers(group)
-    groups.update(ruleset=F("ruleset") + 1)
+        TierGroup.objects.filter(pk=group.pk).update(
+            ruleset=F("ruleset") + 1, ruleset_key=uuid4()
+        )
     for program_id in sorted({group.program_id for group in groups}):
         assignment.request_recalculation(program_id, at=timezone.now())
 

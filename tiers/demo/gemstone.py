@@ -144,6 +144,7 @@ def make(cast: Cast, *, now: datetime) -> str:
         external="G",
         start=opened_at,
         end=now - timedelta(hours=1),
+        thresholds=[level.threshold for level in LEVELS if level.threshold],
     )
     return f"{len(wanted)} members, {len(LEVELS)} tiers and a draft of one more"
 

@@ -95,15 +95,27 @@ def fill(
     external: str,
     start: datetime,
     end: datetime,
+    thresholds: Iterable[int] = (),
 ) -> None:
-    """Enrol a member for each balance, with a history that leaves it."""
+    """Enrol a member for each balance, with a history that leaves it.
+
+    Nobody's balance was ever at a threshold above the one that it is at now.
+    """
+    steps = sorted(thresholds)
     joined = sorted(start + (end - start) * (0.95 * chance.random()) for _ in balances)
     members = enrol(program, joined, cast, seed=seed, domain=domain, external=external)
     definitions = definitions_of(program)
     dated = [
         activity
         for member, balance in zip(members, balances, strict=True)
-        for activity in history(member, balance, definitions, chance, end=end)
+        for activity in history(
+            member,
+            balance,
+            definitions,
+            chance,
+            end=end,
+            below=next((step for step in steps if step > balance), None),
+        )
     ]
     post_by_month(program, dated, until=end)
 
@@ -115,6 +127,7 @@ def history(
     chance: random.Random,
     *,
     end: datetime,
+    below: int | None = None,
 ) -> Iterator[Dated]:
     """Yield purchases, and perhaps a redemption, that leave ``balance`` points.
 
@@ -125,6 +138,9 @@ def history(
     redeemed = 0
     if balance >= 1000 and chance.random() < 0.3:
         redeemed = 50 * chance.randint(1, balance // 250)
+    if below is not None:
+        # A tier that was reached is kept for its term, whatever is redeemed.
+        redeemed = max(0, min(redeemed, (below - 1 - balance) // 50 * 50))
     amounts = _parts(balance + redeemed, chance.randint(1, 9), chance)
     when = start = member.created_at
     for number, (amount, when) in enumerate(

@@ -16,6 +16,7 @@ ValidityKind = Literal[
 RenewalWindow = Literal["FIXED_DATE_BASED", "LAST_CALENDAR_YEAR", "CUSTOM_PERIOD"]
 Destination = Literal["THRESHOLD", "SINGLE", "LOWEST"]
 Bound = Literal["FLOOR", "CEILING", "PIN"]
+UpgradeType = Literal["LAZY", "EAGER", "DYNAMIC"]
 
 #: Kinds of lines that count as earned; redeeming leaves them alone.
 QUALIFYING = frozenset({"EARN", "ADJUST"})
@@ -120,7 +121,7 @@ class Rung:
     may_fall: bool = True
     minimum_months: int = 0
     reevaluates_on_return: bool = False
-    upgrade_type: Literal["LAZY", "EAGER", "DYNAMIC"] = "LAZY"
+    upgrade_type: UpgradeType = "LAZY"
 
     @property
     def is_base(self) -> bool:

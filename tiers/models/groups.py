@@ -1,7 +1,7 @@
 """Tier groups and what they say."""
 
-import uuid
 from typing import Any, ClassVar
+from uuid import uuid4
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -13,6 +13,9 @@ from django.db.models.functions import Coalesce
 from approvals.models import Version, version_constraints
 from loyalty.fields import validate_day_and_month, validate_line, validate_object
 from loyalty.models import BalanceDefinition, Program
+
+#: So many days, weeks, months or years: beyond it dates run out.
+MOST_PERIODS = 1000
 
 
 class Measure(models.TextChoices):
@@ -50,7 +53,7 @@ class TierGroupQuerySet(models.QuerySet["TierGroup"]):
 class TierGroup(models.Model):
     """The tiers that compete for a member; what it is called is in its versions."""
 
-    uuid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    uuid = models.UUIDField(unique=True, default=uuid4, editable=False)
     program = models.ForeignKey(
         Program, on_delete=models.PROTECT, related_name="tier_groups"
     )
@@ -68,6 +71,8 @@ class TierGroup(models.Model):
     )
     #: Counts publications that change how members are judged.
     ruleset = models.PositiveIntegerField(default=0, editable=False)
+    #: Names the ruleset for good: a number that was rolled back is given again.
+    ruleset_key = models.UUIDField(default=uuid4, editable=False)
     #: The ruleset under which every member has been judged.
     applied_ruleset = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(editable=False)
@@ -155,7 +160,10 @@ class TierGroupVersion(Version):
         default=Strategy.REAL_TIME,
     )
     upgrade_every = models.PositiveIntegerField(
-        "look every", null=True, blank=True, validators=[MinValueValidator(1)]
+        "look every",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_PERIODS)],
     )
     upgrade_unit = models.CharField(
         "unit", max_length=5, choices=Unit.choices, blank=True, default=""
@@ -172,7 +180,10 @@ class TierGroupVersion(Version):
         help_text="DD/MM",
     )
     downgrade_every = models.PositiveIntegerField(
-        "look every", null=True, blank=True, validators=[MinValueValidator(1)]
+        "look every",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_PERIODS)],
     )
     downgrade_unit = models.CharField(
         "unit", max_length=5, choices=Unit.choices, blank=True, default=""

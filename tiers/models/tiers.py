@@ -1,6 +1,7 @@
 """Tiers and what they say."""
 
 import uuid
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -20,10 +21,13 @@ from loyalty.fields import (
 )
 from loyalty.models import BalanceDefinition, Program
 
+from .. import conditions
 from .groups import Measure, TierGroup, WindowKind
 
 #: Numbers of tiers published here start above those that imports bring along.
 FIRST_SLAB_ID = 1_000_000
+#: A hundred years: beyond it dates run out.
+MOST_MONTHS = 1200
 
 
 class TierQuerySet(models.QuerySet["Tier"]):
@@ -292,7 +296,10 @@ class TierVersion(Version):
         max_length=255,
         blank=True,
         default="",
-        help_text="AND, OR, or an expression over their numbers.",
+        help_text=(
+            "AND, OR, ANY 2, or an expression over their numbers, the threshold being "
+            "1: 1 AND (2 OR 3)."
+        ),
     )
     conditions = models.JSONField(default=list, blank=True, validators=[validate_json])
     access_conditions = models.JSONField(
@@ -326,7 +333,10 @@ class TierVersion(Version):
         default="",
     )
     period_value = models.PositiveIntegerField(
-        "for months", null=True, blank=True, validators=[MinValueValidator(1)]
+        "for months",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_MONTHS)],
     )
     start_date = models.DateTimeField("starting", null=True, blank=True)
     end_date = models.DateTimeField("ending", null=True, blank=True)
@@ -341,15 +351,22 @@ class TierVersion(Version):
         default="",
     )
     computation_window_start_value = models.PositiveIntegerField(
-        "from months before", null=True, blank=True
+        "from months before",
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(MOST_MONTHS)],
     )
     computation_window_end_value = models.PositiveIntegerField(
-        "to months before", null=True, blank=True
+        "to months before",
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(MOST_MONTHS)],
     )
     minimum_duration = models.PositiveIntegerField(
         "no downgrade before",
         null=True,
         blank=True,
+        validators=[MaxValueValidator(MOST_MONTHS)],
         help_text="Months in the tier before a downgrade can happen.",
     )
     downgrade_to = models.CharField(
@@ -423,14 +440,13 @@ class TierVersion(Version):
         error = self._access_conditions_error()
         if error:
             errors["access_conditions"] = error
-        if not isinstance(self.conditions, list):
-            errors["conditions"] = "Give a list of conditions."
+        errors |= self._conditions_errors()
         if not isinstance(self.reward_refs, list):
             errors["reward_refs"] = "Give a list of reward ids."
-        if not isinstance(self.renewal_conditions, dict):
-            errors["renewal_conditions"] = "Give an object with the conditions."
         if self.period_type and not self.period_value:
             errors["period_value"] = "Say for how many months."
+        if self.period_type == self.PeriodType.FIXED and not self.start_date:
+            errors["start_date"] = "Say from which date on."
         start, end = (
             self.computation_window_start_value,
             self.computation_window_end_value,
@@ -446,6 +462,38 @@ class TierVersion(Version):
             errors["end_date"] = "The end is not after the start."
         if errors:
             raise ValidationError(errors)
+
+    def _conditions_errors(self) -> dict[str, str]:
+        """Read conditions and expressions as the rules will; say what cannot be."""
+        renewal_text = (
+            "renewal_expression_relation"
+            if self.renewal_expression_relation
+            else "expression_relation_aira"
+        )
+        numbered = int(self.threshold is not None)
+        errors = {}
+        for field, read, text, before in (
+            ("conditions", conditions.read, "expression_relation", numbered),
+            ("renewal_conditions", conditions.read_renewal, renewal_text, 0),
+        ):
+            try:
+                asked = read(getattr(self, field))
+            except conditions.Malformed as error:
+                errors[field] = str(error)
+                continue
+            ids = {a.balance for a in asked if isinstance(a.balance, int)}
+            if self._balances(ids).count() != len(ids):
+                errors[field] = "A tracker is none of the program's balances."
+            try:
+                conditions.check(getattr(self, text), before + len(asked))
+            except conditions.Malformed as error:
+                errors[text] = str(error)
+        return errors
+
+    def _balances(self, ids: Iterable[int]) -> models.QuerySet[BalanceDefinition]:
+        return BalanceDefinition.objects.filter(
+            pk__in=ids, program=self.tier.program_id
+        )
 
     def _access_conditions_error(self) -> str:
         form = 'Give a list such as [{"balance_definition": 5, "minimum": 100}].'
@@ -466,9 +514,6 @@ class TierVersion(Version):
             ids.append(condition["balance_definition"])
         if len(set(ids)) != len(ids):
             return "A balance is named twice."
-        known = BalanceDefinition.objects.filter(
-            pk__in=ids, program=self.tier.program_id
-        )
-        if known.count() != len(ids):
+        if self._balances(ids).count() != len(ids):
             return "A balance of another program is named, or one that is not there."
         return ""

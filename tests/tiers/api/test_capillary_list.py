@@ -336,7 +336,7 @@ TERMS = {
     "renewal_expression_relation": "1 AND 2",
     "original_expression": "all of it",
     "renewal_order_string": ["purchase"],
-    "renewal_conditions": {"purchase": 250, "tracker": [{"trackerId": 4}]},
+    "renewal_conditions": {"purchase": 250, "numVisits": 3, "points": 100},
     "reevaluate_on_return": True,
     "daily_enabled": True,
 }
