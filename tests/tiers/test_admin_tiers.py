@@ -156,6 +156,7 @@ def post_points(program: Program) -> None:
             status="COMPLETED",
             member=member,
             created_at=now,
+            settled_at=now,
         )
         PointsEntry.objects.create(
             member=member,
