@@ -37,6 +37,8 @@ from .models import Standing, TierAssignment, TierGroup
 
 #: Below every amount: the bound of the base tier.
 LOWEST = -(2**63)
+#: Fewer members are folded one by one as fast: the statement has to be planned.
+WORTH_IT = 20
 DAY = 86_400
 
 Ids = Sequence[int] | range
@@ -62,8 +64,9 @@ class Judged:
     standings: int = 0
 
 
-def available() -> bool:
-    return connection.vendor == "postgresql"
+def suit(ladders: Sequence[Ladder]) -> bool:
+    """Whether members of a group with these ladders can be judged in sets here."""
+    return connection.vendor == "postgresql" and rules.is_memoryless(ladders)
 
 
 def judge(
@@ -90,11 +93,14 @@ def judge(
         "ruleset": group.ruleset,
     }
     with connection.cursor() as cursor:
+        # How many rows there are is known to us: each join looks at all of them.
+        cursor.execute("SET LOCAL enable_nestloop = off")
         cursor.execute(_judging(tuple(ladders), isinstance(ids, range)), values)
         for member, before, after, *counts in cursor:
             judged.superseded, judged.added, judged.standings = counts
             if member is not None:
                 judged.moves.append(Move(member, before, after))
+        cursor.execute("SET LOCAL enable_nestloop TO DEFAULT")
     return judged
 
 
@@ -148,6 +154,12 @@ def _bases(ladders: Sequence[Ladder]) -> list[tuple[Measure, str]]:
 
 @lru_cache(maxsize=64)
 def _judging(ladders: tuple[Ladder, ...], is_range: bool) -> str:
+    # The sums keep a planner without statistics from reading the whole group.
+    standing = f"s.group_id + 0 = %(group)s AND {_chosen('s.member_id', is_range)}"
+    known = (
+        f"a.group_id + 0 = %(group)s AND {_chosen('a.member_id', is_range)} "
+        "AND a.superseded_at IS NULL"
+    )
     return f"""
 WITH {_course(ladders, is_range)},
 changes AS (
@@ -169,20 +181,16 @@ wanted AS MATERIALIZED (
     WHERE reached > 0 AND (until IS NULL OR until > at)
 ),
 stored AS MATERIALIZED (
-    SELECT a.id, a.member_id, a.tier_id, a.valid_from, a.valid_until
-    FROM {_ASSIGNMENT} a
-    WHERE a.group_id = %(group)s AND a.superseded_at IS NULL
-      AND {_chosen("a.member_id", is_range)}
+    SELECT a.member_id, a.tier_id, a.valid_from, a.valid_until
+    FROM {_ASSIGNMENT} a WHERE {known}
 ),
 gone AS (
     UPDATE {_ASSIGNMENT} a SET superseded_at = %(as_of)s
-    FROM (
-        SELECT s.id FROM stored s LEFT JOIN wanted w
-        ON w.member_id = s.member_id AND w.tier_id = s.tier_id
-           AND w.at = s.valid_from AND w.until IS NOT DISTINCT FROM s.valid_until
-        WHERE w.member_id IS NULL
-    ) s
-    WHERE a.id = s.id
+    WHERE {known} AND NOT EXISTS (
+        SELECT 1 FROM wanted w
+        WHERE w.member_id = a.member_id AND w.tier_id = a.tier_id
+          AND w.at = a.valid_from AND w.until IS NOT DISTINCT FROM a.valid_until
+    )
     RETURNING a.id
 ),
 added AS (
@@ -192,15 +200,17 @@ added AS (
     )
     SELECT w.member_id, %(group)s, w.tier_id, w.at, w.until, %(as_of)s, w.reason,
            w.amount, w.threshold, w.version, w.group_version
-    FROM wanted w LEFT JOIN stored s
-    ON w.member_id = s.member_id AND w.tier_id = s.tier_id
-       AND w.at = s.valid_from AND w.until IS NOT DISTINCT FROM s.valid_until
+    FROM wanted w
     -- Counted first: what was held has to end before something else can begin.
-    WHERE s.member_id IS NULL AND (SELECT count(*) FROM gone) >= 0
+    WHERE (SELECT count(*) FROM gone) >= 0 AND NOT EXISTS (
+        SELECT 1 FROM stored s
+        WHERE s.member_id = w.member_id AND s.tier_id = w.tier_id
+          AND s.valid_from = w.at AND s.valid_until IS NOT DISTINCT FROM w.until
+    )
     RETURNING id
 ),
 now AS MATERIALIZED (
-    SELECT m.id AS member_id, w.tier_id, w.at AS since, coalesce(c.amount, 0) AS amount,
+    SELECT m.id AS member_id, w.tier_id, w.at AS since, coalesce(c.amount, 0)::bigint AS amount,
            nullif(least(c.due_at, p.due_at), 'infinity') AS due_at,
            c.next_exit_at, c.drops_at
     FROM {_MEMBER} m
@@ -214,18 +224,17 @@ now AS MATERIALIZED (
     WHERE m.program_id = %(program)s AND {_chosen("m.id", is_range)}
 ),
 before AS MATERIALIZED (
-    SELECT s.* FROM {_STANDING} s
-    WHERE s.group_id = %(group)s AND {_chosen("s.member_id", is_range)}
+    SELECT s.* FROM {_STANDING} s WHERE {standing}
 ),
 moved AS (
     UPDATE {_STANDING} s
     SET tier_id = n.tier_id, qualifying_points = n.amount, since = n.since,
         evaluated_at = %(as_of)s, ruleset = %(ruleset)s, due_at = n.due_at,
         next_exit_at = n.next_exit_at, drops_at = n.drops_at
-    FROM now n JOIN before b ON b.member_id = n.member_id
-    WHERE s.id = b.id AND (
-        b.tier_id, b.qualifying_points, b.since, b.ruleset, b.due_at,
-        b.next_exit_at, b.drops_at
+    FROM now n
+    WHERE {standing} AND n.member_id = s.member_id AND (
+        s.tier_id, s.qualifying_points, s.since, s.ruleset, s.due_at,
+        s.next_exit_at, s.drops_at
     ) IS DISTINCT FROM (
         n.tier_id, n.amount, n.since, %(ruleset)s, n.due_at, n.next_exit_at, n.drops_at
     )
@@ -331,7 +340,7 @@ def _lines(ladders: tuple[Ladder, ...], is_range: bool) -> str:
         ends = "'infinity'::timestamptz"
         where = [
             _chosen("e.member_id", is_range),
-            f"e.balance_definition_id = %(balance_{number})s",
+            f"e.balance_definition_id + 0 = %(balance_{number})s",
         ]
         if measure.kind != "CURRENT":
             where.append(_QUALIFIES)

@@ -11,7 +11,15 @@ from .words import Condition, Ladder, Rung
 
 def is_memoryless(ladders: Iterable[Ladder]) -> bool:
     """Whether all of a group's ladders, one after the other, are without memory."""
-    return all(_is_memoryless(ladder) for ladder in ladders)
+    reached: set[int] = set()
+    for ladder in ladders:
+        if not _is_memoryless(ladder):
+            return False
+        # Who holds a tier that is from then on given by hand keeps it.
+        if any(not r.automatic and r.tier in reached for r in ladder.rungs):
+            return False
+        reached |= {rung.tier for rung in ladder.rungs if rung.automatic}
+    return True
 
 
 def bounds(ladder: Ladder) -> list[tuple[int | None, Rung]]:
