@@ -352,9 +352,11 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # short: ticks, counts, notices. long: rebuilds, imports, exports, previews.
 CELERY_TASK_DEFAULT_QUEUE = "short"
 CELERY_TASK_QUEUES = [Queue("short"), Queue("long")]
-CELERY_TASK_ROUTES: dict[str, dict[str, str]] = {}
+CELERY_TASK_ROUTES = {"tiers.work_on_runs": {"queue": "long"}}
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 RECALCULATE_MINUTES = env.int("RECALCULATE_MINUTES", 15)
+# So many days before a tier is lost, its member is reminded.
+REMIND_DAYS = env.int("REMIND_DAYS", 30)
 
 
 def _every(period: timedelta, task: str) -> dict[str, object]:
@@ -371,8 +373,10 @@ CELERY_BEAT_SCHEDULE = {
     "recalculate-tiers": _every(
         timedelta(minutes=RECALCULATE_MINUTES), "tiers.recalculate"
     ),
+    "work-on-runs": _every(timedelta(minutes=1), "tiers.work_on_runs"),
+    # Counts are kept with every tick; this compares them with a plain count.
     "refresh-customer-counts": _every(
-        timedelta(minutes=RECALCULATE_MINUTES), "tiers.refresh_customer_counts"
+        timedelta(days=1), "tiers.refresh_customer_counts"
     ),
     "go-live": _every(timedelta(minutes=1), "approvals.go_live"),
     "send-notices": _every(timedelta(minutes=1), "approvals.send_notices"),

@@ -2,30 +2,42 @@
 
 ``ladder.fold`` says what is true of a member, ``judging`` writes it down for some,
 and this module finds whom to judge. Work follows changes: members that something
-happened to are marked, and each standing knows when it is due next.
+happened to are marked, and each standing knows when it is due next. When rules change
+everybody is judged, by a run in pieces (``runs``).
 
-Members are judged in chunks, each in one transaction. Running twice changes nothing
-the second time; a worker that dies leaves each member either as before or as after.
+Members are judged in chunks, each in one transaction, under the lease of the tick.
+Running twice changes nothing the second time; a worker that dies leaves each member
+either as before or as after, and the next tick does the rest.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from loyalty.models import Member, Program
 
-from . import counts, judging
-from .models import Recalculation, Standing, TierGroup
+from . import counts, judging, locks, outbox, runs, snapshots
+from .models import Recalculation, Run, Standing, TierGroup
+from .models.runs import LEASE
+from .runs import Overtaken, Stop
+from .sets import Move
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 1000
 #: Up to so many members are judged in the very transaction of a publication.
 SMALL_PROGRAM = 500
+#: For so long a tick lends a hand to a run, before it looks at what is due.
+SECONDS_FOR_RUNS = 60
+#: A publication asks at most so many workers to begin at once.
+WORKERS = 4
 
 
 @dataclass
@@ -34,122 +46,273 @@ class Report:
 
     members: int = 0
     moved: int = 0
+    reminded: int = 0
+    #: Somebody else goes on in our place, or it was asked to stop.
+    broke_off: bool = False
+    moves: Counter[tuple[int | None, int | None]] = field(default_factory=Counter)
+
+    def add(self, ids: Sequence[int], moves: Sequence[Move]) -> None:
+        self.members += len(ids)
+        self.moved += len({move.member for move in moves})
+        self.moves += runs.tally(moves)
 
 
 # The tick
 
 
-def recalculate(program: Program, *, as_of: datetime, dry_run: bool = False) -> Report:
-    """Bring every standing of a program up to ``as_of``, and count its customers.
+def tick(*, as_of: datetime, stop: Stop = lambda: False) -> Report:
+    """Recalculate every program that is due, each by whichever worker claims it.
 
-    Looks at members that are marked, due, or not yet judged by the present rules.
-    With ``dry_run`` the report says what would move, and nothing is written.
+    A program that cannot be recalculated does not hold up the others.
     """
-    report = Report()
-    groups = list(judging.groups_of(program.pk))
-    rulesets = {group.pk: group.ruleset for group in groups}
-    last = 0
-    while ids := _members_to_look_at(program.pk, groups, as_of, last):
-        with transaction.atomic():
-            report.members += len(ids)
-            report.moved += judging.bring_up_to_date(program.pk, ids, as_of)
-            if dry_run:
-                transaction.set_rollback(True)
-        last = ids[-1]
-    if dry_run:
-        return report
-    with transaction.atomic():
-        for group_id, ruleset in rulesets.items():
-            TierGroup.objects.filter(pk=group_id).update(applied_ruleset=ruleset)
-        counts.refresh(program, as_of=as_of)
-        _finish(program.pk, as_of, report)
-    return report
-
-
-def tick(*, as_of: datetime) -> Report:
-    """Recalculate every program that is due, each by whichever worker claims it."""
     total = Report()
     _make_missing_rows(as_of)
-    due = Recalculation.objects.due(as_of).order_by("due_at")
-    for program_id in list(due.values_list("program_id", flat=True)):
-        if not Recalculation.objects.filter(program=program_id).claim(as_of):
+    due = Recalculation.objects.due(as_of).order_by("due_at").select_related("program")
+    for row in list(due):
+        if stop():
+            break
+        holder = runs.worker_name()
+        if not Recalculation.objects.filter(pk=row.pk).claim(as_of, holder):
             continue
-        report = recalculate(Program.objects.get(pk=program_id), as_of=as_of)
+        try:
+            report = _recalculate(
+                row.program, holder, as_of, stop, seconds=SECONDS_FOR_RUNS
+            )
+        except Exception:
+            # Ours to mend, and tried again after the lease; the others go on.
+            logger.exception("A tick broke off", extra={"program": row.program_id})
+            continue
         total.members += report.members
         total.moved += report.moved
+        total.reminded += report.reminded
     return total
 
 
-def request_recalculation(program_id: int, *, at: datetime) -> None:
-    """See to it that a program is recalculated now, or by the next tick."""
-    Recalculation.objects.update_or_create(
-        program_id=program_id, defaults={"due_at": at}
+def recalculate(
+    program: Program,
+    *,
+    as_of: datetime,
+    dry_run: bool = False,
+    seconds: float | None = None,
+    stop: Stop = lambda: False,
+) -> Report:
+    """Bring every standing of a program up to ``as_of``, and count its customers.
+
+    Looks at members that are marked or due, and at those whom an open run has still
+    to judge, for so many seconds. A tick that is at work stops, and this goes on in
+    its place. With ``dry_run`` the report says what would move, and nothing is
+    written.
+    """
+    if dry_run:
+        return _try(program, as_of)
+    _make_missing_rows(as_of, program.pk)
+    holder = runs.worker_name()
+    Recalculation.objects.filter(program=program).take(as_of, holder)
+    return _recalculate(
+        program, holder, as_of, stop, seconds=seconds, kind=Run.Kind.RECALCULATE
     )
-    members = Member.objects.filter(program=program_id).order_by("pk")
-    ids = list(members.values_list("pk", flat=True)[: SMALL_PROGRAM + 1])
-    if len(ids) <= SMALL_PROGRAM:
-        program = Program.objects.get(pk=program_id)
+
+
+def _recalculate(
+    program: Program,
+    holder: str,
+    as_of: datetime,
+    stop: Stop,
+    *,
+    seconds: float | None,
+    kind: str = Run.Kind.TICK,
+) -> Report:
+    report = Report()
+    groups = judging.groups_of(program.pk)
+    try:
+        open_runs = _work_on_runs(program, groups, as_of, seconds, stop)
+        for ids in _to_look_at(program.pk, groups, as_of):
+            if stop():
+                raise Overtaken
+            with transaction.atomic():
+                locks.share(program.pk)
+                _renew(program.pk, holder, as_of)
+                report.add(ids, judging.catch_up(program.pk, ids, as_of))
+        report.reminded = _remind(program.pk, groups, holder, as_of, stop)
+        # As of when a run judges, nobody knows better before it has finished.
+        if all(run.as_of is None or run.as_of > as_of for run in open_runs):
+            _finish(program, holder, as_of, report, kind)
+    except Overtaken:
+        report.broke_off = True
+        Recalculation.objects.filter(program=program, holder=holder).update(
+            holder="", due_at=as_of
+        )
+    return report
+
+
+def _try(program: Program, as_of: datetime) -> Report:
+    """Find out what would move: each chunk is judged, and undone."""
+    report = Report()
+    for ids in _to_look_at(program.pk, judging.groups_of(program.pk), as_of):
         with transaction.atomic():
-            recalculate(program, as_of=at)
-    else:
-        transaction.on_commit(lambda: _nudge(program_id), robust=True)
+            report.add(ids, judging.catch_up(program.pk, ids, as_of))
+            transaction.set_rollback(True)
+    return report
 
 
-def _nudge(program_id: int) -> None:
-    """Ask a worker to begin at once; if none hears, the next tick does it."""
+def _renew(program_id: int, holder: str, as_of: datetime) -> None:
+    """Keep the lease for another chunk, or stop where somebody else has it."""
+    until = max(as_of, timezone.now()) + LEASE
+    own = Recalculation.objects.filter(program=program_id, holder=holder)
+    if not own.update(due_at=until):
+        raise Overtaken
+
+
+def _remind(
+    program_id: int,
+    groups: Sequence[TierGroup],
+    holder: str,
+    as_of: datetime,
+    stop: Stop,
+) -> int:
+    """Write the reminders that are due, in chunks; return how many."""
+    reminded = 0
+    while not stop():
+        due = outbox.to_remind(program_id, groups, as_of)
+        ids = set(due.values_list("member", flat=True)[:CHUNK])
+        if not ids:
+            break
+        with transaction.atomic():
+            locks.share(program_id)
+            _renew(program_id, holder, as_of)
+            locked = Member.objects.select_for_update(no_key=True).filter(pk__in=ids)
+            list(locked.order_by("pk").values_list("pk"))
+            reminded += outbox.remind(program_id, due.filter(member__in=ids), as_of)
+    return reminded
+
+
+def _finish(
+    program: Program, holder: str, as_of: datetime, report: Report, kind: str
+) -> None:
+    """Make the counts true for the tick's instant, and say when the next is due."""
+    with transaction.atomic():
+        counted_at = counts.add_up(program, as_of=as_of)
+        own = Recalculation.objects.filter(program=program, holder=holder)
+        if not own.update(**_finished(as_of, report)):
+            raise Overtaken
+        if report.members:
+            runs.note(
+                program, kind, as_of=as_of, moves=report.moves, members=report.members
+            )
+    row = Recalculation.objects.filter(program=program)
+    last = row.values_list("snapshot_day", flat=True).get()
+    snapshots.take(program, last=last, as_of=counted_at)
+
+
+def _finished(as_of: datetime, report: Report) -> dict[str, Any]:
+    return {
+        "holder": "",
+        # A minute early, so that the tick after next is never the one that finds it.
+        "due_at": as_of + timedelta(minutes=settings.RECALCULATE_MINUTES - 1),
+        "as_of": as_of,
+        "finished_at": timezone.now(),
+        "members": report.members,
+        "moved": report.moved,
+    }
+
+
+# When rules have changed
+
+
+def follow_rules(program_id: int, *, at: datetime) -> None:
+    """See to it that everybody is judged by rules that were published just now.
+
+    Members of a small program in this transaction, which holds the groups' lock; a
+    large one's by workers who are asked to begin, and if none hears, by the tick.
+    """
+    program = Program.objects.get(pk=program_id)
+    _make_missing_rows(at, program_id)
+    run = _begin(program, judging.groups_of(program_id), at)
+    members = Member.objects.filter(program=program_id).values_list("pk")
+    number = len(members[: SMALL_PROGRAM + 1])
+    if number > SMALL_PROGRAM:
+        transaction.on_commit(lambda: nudge(WORKERS), robust=True)
+        return
+    runs.work(run, at=at)
+    counts.add_up(program, as_of=at)
+    # Everybody is up to date: a tick at work stops at its next chunk.
+    moved = Run.objects.values_list("moved", flat=True).get(pk=run.pk)
+    row = Recalculation.objects.filter(program=program)
+    row.update(**_finished(at, Report(members=number, moved=moved)))
+
+
+def nudge(workers: int = 1) -> None:
+    """Ask workers to begin at once with what runs hand out."""
     if settings.CELERY_BROKER_URL:
         from celery import current_app
 
-        current_app.send_task("tiers.recalculate", retry=False)
+        for _ in range(workers):
+            current_app.send_task("tiers.work_on_runs", retry=False)
 
 
-def _finish(program_id: int, as_of: datetime, report: Report) -> None:
-    # A minute early, so that the tick after next is never the one that finds it due.
-    again = as_of + timedelta(minutes=settings.RECALCULATE_MINUTES - 1)
-    Recalculation.objects.update_or_create(
-        program_id=program_id,
-        defaults={
-            "due_at": again,
-            "as_of": as_of,
-            "finished_at": timezone.now(),
-            "members": report.members,
-            "moved": report.moved,
-        },
-    )
+def _work_on_runs(
+    program: Program,
+    groups: Sequence[TierGroup],
+    as_of: datetime,
+    seconds: float | None,
+    stop: Stop,
+) -> list[Run]:
+    """Lend a hand to open runs; return those that are still open."""
+    stale = [group for group in groups if group.applied_ruleset != group.ruleset]
+    open_runs = list(Run.objects.open().filter(program=program))
+    if stale and not open_runs and not _failed_before(program, stale):
+        open_runs = [_begin(program, groups, as_of)]
+    for run in open_runs:
+        runs.work(run, seconds=seconds, stop=stop)
+    return [run for run in open_runs if not runs.is_over(run)]
 
 
-def _make_missing_rows(as_of: datetime) -> None:
-    live = _live_groups().values("program")
-    missing = Program.objects.filter(pk__in=live, recalculation__isnull=True)
+def _begin(program: Program, groups: Sequence[TierGroup], at: datetime) -> Run:
+    stale = [group for group in groups if group.applied_ruleset != group.ruleset]
+    return runs.begin(program, Run.Kind.PUBLISH, at=at, groups=stale)
+
+
+def _failed_before(program: Program, stale: Sequence[TierGroup]) -> bool:
+    """Whether a run for these very rules failed: a person has to look at it first."""
+    rulesets = {str(group.pk): group.ruleset for group in stale}
+    last = Run.objects.filter(program=program, failed_at__isnull=False).first()
+    return last is not None and rulesets.items() <= last.rulesets.items()
+
+
+# Whom to look at
+
+
+def _make_missing_rows(as_of: datetime, program_id: int | None = None) -> None:
+    missing = Program.objects.filter(recalculation__isnull=True)
+    if program_id is None:
+        live = TierGroup.objects.kept().filter(versions__live_from__isnull=False)
+        missing = missing.filter(pk__in=live.values("program"))
+    else:
+        missing = missing.filter(pk=program_id)
     Recalculation.objects.bulk_create(
         [Recalculation(program=program, due_at=as_of) for program in missing],
         ignore_conflicts=True,
     )
 
 
-def _members_to_look_at(
+def _to_look_at(
+    program_id: int, groups: Sequence[TierGroup], as_of: datetime
+) -> Iterator[list[int]]:
+    """Yield the members to judge, in order; each reason has its own index."""
+    after = 0
+    while ids := _next_members(program_id, groups, as_of, after):
+        yield ids
+        after = ids[-1]
+
+
+def _next_members(
     program_id: int, groups: Sequence[TierGroup], as_of: datetime, after: int
 ) -> list[int]:
-    """Return the next members to judge, in order; each reason has its own index."""
     members = Member.objects.filter(program=program_id, pk__gt=after).order_by("pk")
     found = set(members.marked().values_list("pk", flat=True)[:CHUNK])
+    expiring = members.filter(expires_next_at__lte=as_of)
+    found.update(expiring.values_list("pk", flat=True)[:CHUNK])
     for group in groups:
-        if group.applied_ruleset == group.ruleset:
-            due = Standing.objects.filter(
-                group=group, due_at__lte=as_of, member__gt=after
-            )
-            ids: Any = due.order_by("member").values_list("member", flat=True)
-        else:
-            judged = Standing.objects.filter(
-                Q(due_at__isnull=True) | Q(due_at__gt=as_of),
-                member=OuterRef("pk"),
-                group=group,
-                ruleset=group.ruleset,
-            )
-            ids = members.filter(~Exists(judged)).values_list("pk", flat=True)
-        found.update(ids[:CHUNK])
+        due = Standing.objects.filter(group=group, due_at__lte=as_of, member__gt=after)
+        found.update(due.order_by("member").values_list("member", flat=True)[:CHUNK])
     return sorted(found)[:CHUNK]
-
-
-def _live_groups() -> Any:
-    return TierGroup.objects.kept().filter(versions__live_from__isnull=False)

@@ -8,51 +8,57 @@ does. Whoever posts points calls this too, through ``loyalty.evaluators``.
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import connection
-
 from loyalty.models import Member
 
-from . import facts, keeping, rules
-from .models import TierGroup
-from .models.groups import TierGroupQuerySet
+from . import facts, keeping, locks, rules
+from .models import Standing, TierGroup
+from .sets import Move
 
 
 def bring_up_to_date(
     program_id: int, member_ids: Sequence[int], as_of: datetime
-) -> int:
-    """Judge members in all groups of their program; return how many changed tier.
+) -> list[Move]:
+    """Judge members in all groups of their program; return who changed tier.
 
     Call it in a transaction. It takes the groups' shared lock before the members',
     as posting does.
     """
-    groups = share_groups(program_id)
+    groups = locks.share(program_id)
     ids = sorted(member_ids)
     locked = Member.objects.select_for_update(no_key=True).filter(pk__in=ids)
     marked = {m.pk for m in locked.order_by("pk").only("marked_at") if m.marked_at}
     ladders = rules.ladders_of(groups)
     known = facts.read(ids, groups, ladders.values())
-    moved = set()
+    moves: list[Move] = []
     for group in groups:
         outcomes = {
             pk: known.fold(pk, group.pk, ladders[group.pk], as_of) for pk in ids
         }
-        moved |= keeping.write(group, outcomes, as_of)
+        moves += keeping.write(group, outcomes, as_of)
     if marked:
         Member.objects.filter(pk__in=marked).update(marked_at=None)
-    return len(moved)
+    return moves
 
 
-def share_groups(program_id: int) -> list[TierGroup]:
-    """Lock a program's groups so that no publication changes them meanwhile.
+def catch_up(program_id: int, member_ids: Sequence[int], as_of: datetime) -> list[Move]:
+    """Judge members as of an instant, or of the later one that they have seen.
 
-    Others may share the lock. On SQLite the one writer is alone anyway.
+    A batch takes its instant before it gets to everybody. Who posted meanwhile has
+    been judged as of then, and does not go back.
     """
-    groups = groups_of(program_id)
-    if connection.vendor == "postgresql":
-        sql, parameters = groups.query.sql_with_params()
-        return list(TierGroup.objects.raw(f"{sql} FOR SHARE", parameters))
-    return list(groups)
+    locks.share(program_id)
+    locked = Member.objects.select_for_update(no_key=True).filter(pk__in=member_ids)
+    present = set(locked.order_by("pk").values_list("pk", flat=True))
+    ahead = Standing.objects.filter(member__in=present, evaluated_at__gt=as_of)
+    later = dict(ahead.order_by("evaluated_at").values_list("member", "evaluated_at"))
+    moves: list[Move] = []
+    if rest := sorted(present - later.keys()):
+        moves += bring_up_to_date(program_id, rest, as_of)
+    for instant in sorted(set(later.values())):
+        members = sorted(m for m, seen in later.items() if seen == instant)
+        moves += bring_up_to_date(program_id, members, instant)
+    return moves
 
 
-def groups_of(program_id: int) -> TierGroupQuerySet:
-    return TierGroup.objects.kept().filter(program=program_id).order_by("pk")
+def groups_of(program_id: int) -> list[TierGroup]:
+    return list(TierGroup.objects.kept().filter(program=program_id).order_by("pk"))

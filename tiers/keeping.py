@@ -1,99 +1,209 @@
-"""Writing what judging found: assignments, and where members stand.
+"""Writing what judging found: assignments, where members stand, and what follows.
 
-Only what differs from what is stored is written: superseded, never edited.
+Only what differs from what is stored is written of the past: superseded, never
+edited. With a move go the note for the counts and the event for the member.
 """
 
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from . import ladder
+from django.db.models import Q
+
+from loyalty import rows
+from loyalty.models import Member
+
+from . import counts, ladder, outbox
 from .models import Standing, TierAssignment, TierGroup
+from .sets import Ids, Move
+
+Outcomes = Mapping[int, ladder.Outcome]
 
 
-def write(
-    group: TierGroup, outcomes: dict[int, ladder.Outcome], as_of: datetime
-) -> set[int]:
-    """Store what differs; return the members whose present tier is another."""
+def write(group: TierGroup, outcomes: Outcomes, as_of: datetime) -> list[Move]:
+    """Store what differs; return who holds another tier than before.
+
+    The members are locked. ``as_of`` is also when this is recorded.
+    """
+    _write_assignments(group, outcomes, as_of)
+    before = _read_standings(group, outcomes)
+    moves: list[Move] = []
+    told: list[outbox.Moved] = []
+    renewed: list[tuple[int, ladder.Renewed]] = []
+    changes: Counter[int] = Counter()
+    standings: list[tuple[Any, ...]] = []
+    for member, outcome in outcomes.items():
+        old = before[member]
+        current = outcome.current
+        tier = current.tier if current else None
+        if tier != old.tier:
+            moves.append(Move(member, old.tier, tier))
+            told.append(outbox.Moved(member, old.tier, tier, _since(outcome, as_of)))
+        renewed += [
+            (member, renewal)
+            for renewal in outcome.renewed
+            if renewal.tier == tier
+            and old.evaluated_at is not None
+            and old.evaluated_at < renewal.at
+        ]
+        counted_as = tier if old.is_active else None
+        counts.count_move(changes, old.counted_as, counted_as)
+        standings.append(
+            (
+                member,
+                group.pk,
+                tier,
+                current.start if current else None,
+                outcome.amount,
+                as_of,
+                group.ruleset,
+                outcome.due_at,
+                outcome.next_exit_at,
+                outcome.drops_at,
+                outcome.term_ends_at,
+                counted_as,
+            )
+        )
+    rows.insert(
+        Standing,
+        STANDING_FIELDS,
+        standings,
+        unique=STANDING_FIELDS[:2],
+        replace=STANDING_FIELDS[2:],
+    )
+    counts.note(group.program_id, changes, as_of)
+    outbox.tell(group, told, renewed, as_of)
+    return moves
+
+
+def follow(group: TierGroup, ids: Ids, moves: Sequence[Move], as_of: datetime) -> None:
+    """Note and tell what follows from moves that were written in sets."""
+    members = (
+        Q(member__range=(ids.start, ids.stop - 1))
+        if isinstance(ids, range)
+        else Q(member__in=ids)
+    )
+    counts.settle(group.program_id, group.pk, members, as_of)
+    if moves:
+        since = _last_changes(group, [move.member for move in moves])
+        told = [
+            outbox.Moved(m.member, m.before, m.after, since.get(m.member, as_of))
+            for m in moves
+        ]
+        outbox.tell(group, told, (), as_of)
+
+
+class _Before(NamedTuple):
+    """What is stored of a member; of one without a standing, next to nothing."""
+
+    is_active: bool
+    tier: int | None = None
+    evaluated_at: datetime | None = None
+    counted_as: int | None = None
+
+
+STANDING_FIELDS = (
+    "member",
+    "group",
+    "tier",
+    "since",
+    "qualifying_points",
+    "evaluated_at",
+    "ruleset",
+    "due_at",
+    "next_exit_at",
+    "drops_at",
+    "term_ends_at",
+    "counted_as",
+)
+
+ASSIGNMENT_FIELDS = (
+    "member",
+    "group",
+    "tier",
+    "valid_from",
+    "valid_until",
+    "recorded_at",
+    "reason",
+    "amount",
+    "threshold",
+    "tier_version",
+    "group_version",
+)
+
+
+def _read_standings(group: TierGroup, members: Iterable[int]) -> dict[int, _Before]:
+    found = {}
+    stored = Standing.objects.filter(group=group, member__in=members)
+    for member, status, tier, evaluated_at, counted_as in stored.values_list(
+        "member_id", "member__status", "tier_id", "evaluated_at", "counted_as_id"
+    ):
+        is_active = status == counts.ACTIVE
+        found[member] = _Before(is_active, tier, evaluated_at, counted_as)
+    newcomers = [member for member in members if member not in found]
+    if newcomers:
+        statuses = Member.objects.filter(pk__in=newcomers)
+        for member, status in statuses.values_list("pk", "status"):
+            found[member] = _Before(status == counts.ACTIVE)
+    return found
+
+
+def _write_assignments(group: TierGroup, outcomes: Outcomes, as_of: datetime) -> None:
     stored: dict[int, dict[tuple[Any, ...], int]] = {}
     known = TierAssignment.objects.known_now().filter(group=group, member__in=outcomes)
     for pk, member, *key in known.values_list(
         "pk", "member_id", "tier_id", "valid_from", "valid_until"
     ):
         stored.setdefault(member, {})[tuple(key)] = pk
-    before = dict(
-        Standing.objects.filter(group=group, member__in=outcomes).values_list(
-            "member_id", "tier_id"
-        )
-    )
     superseded: list[int] = []
-    new: list[TierAssignment] = []
-    standings: list[Standing] = []
-    moved: set[int] = set()
+    new: list[tuple[Any, ...]] = []
     for member, outcome in outcomes.items():
-        rows = stored.get(member, {})
+        there = stored.get(member, {})
         wanted = {(held.tier, held.start, held.end): held for held in outcome.held}
-        superseded += [pk for key, pk in rows.items() if key not in wanted]
+        superseded += [pk for key, pk in there.items() if key not in wanted]
         new += [
             _assignment(group, member, held, as_of)
             for key, held in wanted.items()
-            if key not in rows
+            if key not in there
         ]
-        current = outcome.current
-        tier = current.tier if current else None
-        if before.get(member) != tier:
-            moved.add(member)
-        standings.append(_standing(group, member, outcome, as_of))
-    TierAssignment.objects.filter(pk__in=superseded).update(superseded_at=as_of)
-    TierAssignment.objects.bulk_create(new)
-    Standing.objects.bulk_create(
-        standings,
-        update_conflicts=True,
-        unique_fields=["member", "group"],
-        update_fields=[
-            "tier",
-            "qualifying_points",
-            "since",
-            "evaluated_at",
-            "ruleset",
-            "due_at",
-            "next_exit_at",
-            "drops_at",
-        ],
-    )
-    return moved
+    if superseded:
+        gone = TierAssignment.objects.filter(pk__in=superseded)
+        gone.update(superseded_at=as_of)
+    rows.insert(TierAssignment, ASSIGNMENT_FIELDS, new)
 
 
 def _assignment(
     group: TierGroup, member: int, held: ladder.Held, as_of: datetime
-) -> TierAssignment:
-    return TierAssignment(
-        member_id=member,
-        group=group,
-        tier_id=held.tier,
-        valid_from=held.start,
-        valid_until=held.end,
-        recorded_at=as_of,
-        reason=held.reason,
-        amount=held.amount,
-        threshold=held.threshold,
-        tier_version_id=held.version,
-        group_version_id=held.group_version,
+) -> tuple[Any, ...]:
+    return (
+        member,
+        group.pk,
+        held.tier,
+        held.start,
+        held.end,
+        as_of,
+        held.reason,
+        held.amount,
+        held.threshold,
+        held.version,
+        held.group_version,
     )
 
 
-def _standing(
-    group: TierGroup, member: int, outcome: ladder.Outcome, as_of: datetime
-) -> Standing:
+def _since(outcome: ladder.Outcome, as_of: datetime) -> datetime:
+    """Return when the present state began."""
     current = outcome.current
-    return Standing(
-        member_id=member,
-        group=group,
-        tier_id=current.tier if current else None,
-        since=current.start if current else None,
-        qualifying_points=outcome.amount,
-        evaluated_at=as_of,
-        ruleset=group.ruleset,
-        due_at=outcome.due_at,
-        next_exit_at=outcome.next_exit_at,
-        drops_at=outcome.drops_at,
+    if current:
+        return current.start
+    ends = [held.end for held in outcome.held if held.end]
+    return max(ends, default=as_of)
+
+
+def _last_changes(group: TierGroup, members: Sequence[int]) -> dict[int, datetime]:
+    """Return when each member's present state began, from the intervals."""
+    known = TierAssignment.objects.known_now().filter(group=group, member__in=members)
+    intervals = known.order_by("valid_from").values_list(
+        "member", "valid_from", "valid_until"
     )
+    return {member: until or start for member, start, until in intervals}

@@ -9,7 +9,7 @@ from loyalty import evaluators
 from loyalty import registration as loyalty
 from loyalty.programs import switch_followers
 
-from . import counts, guards, judging, rulesets, soundness, wording
+from . import counts, guards, judging, locks, rulesets, soundness, wording
 from .models import (
     Tier,
     TierGroup,
@@ -61,7 +61,7 @@ def register() -> None:
     evaluators.register(
         evaluators.Evaluator(
             name="tiers",
-            prepare=judging.share_groups,
+            prepare=locks.share,
             evaluate=judging.bring_up_to_date,
         )
     )

@@ -6,12 +6,13 @@ from uuid import uuid4
 from django.db.models import F
 from django.utils import timezone
 
-from . import assignment, soundness
+from . import assignment, locks, soundness
 from .models import Tier, TierGroup, TierGroupVersion, TierVersion
 
 
 def lock_groups(group_ids: Iterable[int]) -> None:
     ids = sorted(set(group_ids))
+    locks.hold_groups(ids)
     # Not against inserts that refer to a group: drafts go on being made.
     rows = TierGroup.objects.select_for_update(no_key=True).filter(pk__in=ids)
     list(rows.order_by("pk"))
@@ -20,8 +21,8 @@ def lock_groups(group_ids: Iterable[int]) -> None:
 def rules_changed(group_ids: set[int]) -> None:
     """Renumber the groups' live tiers and judge their members by the new rules.
 
-    Members of a small program move in this very transaction; a large one's are
-    left to the next tick, which is made due now.
+    Members of a small program move in this very transaction; a large one's by a run
+    that any number of workers carry out.
     """
     groups = TierGroup.objects.filter(pk__in=group_ids).order_by("pk")
     for group in groups:
@@ -30,7 +31,7 @@ def rules_changed(group_ids: set[int]) -> None:
             ruleset=F("ruleset") + 1, ruleset_key=uuid4()
         )
     for program_id in sorted({group.program_id for group in groups}):
-        assignment.request_recalculation(program_id, at=timezone.now())
+        assignment.follow_rules(program_id, at=timezone.now())
 
 
 def number_tiers(group: TierGroup) -> None:

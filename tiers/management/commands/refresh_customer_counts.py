@@ -24,7 +24,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"{program}: not recalculated yet, nothing to count.")
                 continue
             found = (
-                counts.read(program, as_of=row.as_of)
+                counts.read(program)
                 if options["dry_run"]
                 else counts.refresh(program, as_of=row.as_of)
             )
