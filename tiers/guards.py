@@ -1,4 +1,4 @@
-"""What the database itself refuses of standings, assignments and acts by hand."""
+"""What the database itself refuses of standings, assignments, events and acts."""
 
 from approvals import triggers
 
@@ -8,6 +8,8 @@ from .models import (
     Override,
     Standing,
     TierAssignment,
+    TierEvent,
+    TierSnapshot,
 )
 
 
@@ -29,6 +31,8 @@ def register() -> None:
     triggers.guard(
         Standing, "kept", ("DELETE",), "1 = 1", "Standings are brought up to date."
     )
+    triggers.settable_once(TierEvent, "delivered_at")
+    triggers.append_only(TierSnapshot)
     triggers.append_only(ManualMove)
     triggers.append_only(OrderedEvaluation)
     _guard_overrides()

@@ -12,7 +12,7 @@ from loyalty.models import Program
 from .groups import TierGroup
 
 #: How long a worker may take before another looks after its work.
-LEASE = timedelta(minutes=10)
+LEASE = timedelta(minutes=2)
 #: How often a piece is tried before it is put aside for a person to look at.
 ATTEMPTS = 3
 
