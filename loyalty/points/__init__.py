@@ -20,6 +20,7 @@ from .corrections import refund, reverse, reverse_activity
 from .phases import begin, cancel, complete, expire_pending
 from .posting import expire, settle
 from .requests import Posted, Posting, outcome
+from .rules import Rules, balance_named, to_units
 from .sealing import seal, seal_due, verify_seals
 from .verbs import adjust, adjust_to, earn, post_activity, redeem
 from .verification import verify
@@ -33,8 +34,10 @@ __all__ = [
     "Posting",
     "Problem",
     "Report",
+    "Rules",
     "adjust",
     "adjust_to",
+    "balance_named",
     "begin",
     "cancel",
     "complete",
@@ -51,6 +54,7 @@ __all__ = [
     "seal",
     "seal_due",
     "settle",
+    "to_units",
     "verify",
     "verify_seals",
 ]

@@ -104,11 +104,15 @@ def cancel(request: PointsRequest, *, at: datetime | None = None) -> Posting:
     return requests.outcome(row, replayed=not first)
 
 
-def expire_pending(at: datetime, *, program_id: int | None = None) -> int:
+def expire_pending(
+    at: datetime, *, program_id: int | None = None, dry_run: bool = False
+) -> int:
     """End the requests whose time has run out, in chunks; return how many."""
     waiting = PointsRequest.objects.filter(status=Status.PENDING, expires_at__lte=at)
     if program_id is not None:
         waiting = waiting.filter(program=program_id)
+    if dry_run:
+        return waiting.count()
     ended = 0
     while ids := list(waiting.order_by("pk").values_list("pk", flat=True)[:CHUNK]):
         rows = PointsRequest.objects.filter(pk__in=ids, status=Status.PENDING)

@@ -10,9 +10,17 @@ from typing import Any
 
 from django.db.models import Q, Subquery
 
+from approvals.text import comparable
+
+from .. import amounts
 from ..errors import InsufficientPoints, InvalidPosting, LimitExceeded, MaximumReached
 from ..lots import Availability
-from ..models import BalanceDefinition, BalanceDefinitionVersion, LedgerSeal
+from ..models import (
+    BalanceDefinition,
+    BalanceDefinitionVersion,
+    LedgerSeal,
+    PointsEntry,
+)
 from .asking import MAX_AMOUNT
 
 BuiltIn = BalanceDefinition.BuiltIn
@@ -88,6 +96,25 @@ def read_book(program_id: int) -> Book:
         if version.availability_value or version.expires_on:
             book.terms.setdefault(definition.pk, []).append(_term(version))
     return book
+
+
+def balance_named(program_id: int, name: str) -> tuple[BalanceDefinition, Rules]:
+    """Return a live balance by the name of a built-in one, or by its own."""
+    book = read_book(program_id)
+    for rules in book.rules.values():
+        if name == rules.built_in or comparable(name) == comparable(rules.name):
+            return BalanceDefinition.objects.get(pk=rules.definition_id), rules
+    known = ", ".join(rules.name for rules in book.rules.values())
+    raise InvalidPosting(
+        f"The program has no balance {name}. Balances: {known}.", field="balance"
+    )
+
+
+def to_units(amount: Decimal | str, rules: Rules, kind: str) -> int:
+    """Return an amount in the balance's smallest unit, rounded as it says."""
+    is_debit = kind == PointsEntry.Kind.REDEEM or str(amount).startswith("-")
+    rounding = rules.debit_rounding if is_debit else rules.credit_rounding
+    return amounts.to_units(amount, rules.scale, rounding)
 
 
 def _rules(version: Any, definition: BalanceDefinition) -> Rules:
