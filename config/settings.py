@@ -379,6 +379,10 @@ CELERY_BEAT_SCHEDULE = {
         timedelta(days=1), "tiers.refresh_customer_counts"
     ),
     "go-live": _every(timedelta(minutes=1), "approvals.go_live"),
+    "seal-ledgers": _every(timedelta(hours=1), "loyalty.seal_ledgers"),
+    "expire-pending-requests": _every(
+        timedelta(minutes=1), "loyalty.expire_pending_requests"
+    ),
     "send-notices": _every(timedelta(minutes=1), "approvals.send_notices"),
 }
 
