@@ -8,6 +8,7 @@ does. Whoever posts points calls this too, through ``loyalty.evaluators``.
 from collections.abc import Sequence
 from datetime import datetime
 
+from loyalty import points
 from loyalty.models import Member
 
 from . import facts, keeping, locks, rules
@@ -25,8 +26,14 @@ def bring_up_to_date(
     """
     groups = locks.share(program_id)
     ids = sorted(member_ids)
-    locked = Member.objects.select_for_update(no_key=True).filter(pk__in=ids)
-    marked = {m.pk for m in locked.order_by("pk").only("marked_at") if m.marked_at}
+    rows = Member.objects.select_for_update(no_key=True).filter(pk__in=ids)
+    locked = list(rows.order_by("pk").only("marked_at", "expires_next_at"))
+    marked = {member.pk for member in locked if member.marked_at}
+    expired = [m.pk for m in locked if m.expires_next_at and m.expires_next_at <= as_of]
+    if expired:
+        # What is lost is lost before anybody is judged.
+        points.settle(expired, as_of)
+        marked.update(expired)
     ladders = rules.ladders_of(groups)
     known = facts.read(ids, groups, ladders.values())
     moves: list[Move] = []
