@@ -109,6 +109,8 @@ def test_beat_drops_a_run_when_the_next_one_is_due():
         "recalculate-tiers": ("tiers.recalculate", 900, quarter),
         "refresh-customer-counts": ("tiers.refresh_customer_counts", 900, quarter),
         "go-live": ("approvals.go_live", 60, minute),
+        "seal-ledgers": ("loyalty.seal_ledgers", 3600, 60 * minute),
+        "expire-pending-requests": ("loyalty.expire_pending_requests", 60, minute),
         "send-notices": ("approvals.send_notices", 60, minute),
     }
 
