@@ -107,7 +107,12 @@ def test_beat_drops_a_run_when_the_next_one_is_due():
     minute, quarter = timedelta(minutes=1), timedelta(minutes=15)
     assert periods == {
         "recalculate-tiers": ("tiers.recalculate", 900, quarter),
-        "refresh-customer-counts": ("tiers.refresh_customer_counts", 900, quarter),
+        "refresh-customer-counts": (
+            "tiers.refresh_customer_counts",
+            86400,
+            timedelta(days=1),
+        ),
+        "work-on-runs": ("tiers.work_on_runs", 60, minute),
         "go-live": ("approvals.go_live", 60, minute),
         "seal-ledgers": ("loyalty.seal_ledgers", 3600, 60 * minute),
         "expire-pending-requests": ("loyalty.expire_pending_requests", 60, minute),
