@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db.models import BigIntegerField, CharField, DateTimeField, F, Q, Value
+from django.db.models.functions import Cast
 
 from loyalty.models import Membership, PointsEntry
 
@@ -108,9 +109,10 @@ def _rows_of_acts(ids: Sequence[int], groups: Sequence[TierGroup]) -> Any:
         Q(member__isnull=True) | Q(member__in=ids), group__in=groups
     )
     nothing = {
-        "tier_or_none": Value(None, output_field=BigIntegerField()),
+        # Cast: in a union of many, PostgreSQL takes a bare null for text.
+        "tier_or_none": Cast(Value(None), BigIntegerField()),
         "bound_or_none": Value("", output_field=CharField()),
-        "end_or_none": Value(None, output_field=DateTimeField()),
+        "end_or_none": Cast(Value(None), DateTimeField()),
     }
     columns = ("at", "pk", "member_id", "group_id")
     parts = [
@@ -132,6 +134,20 @@ def _rows_of_acts(ids: Sequence[int], groups: Sequence[TierGroup]) -> Any:
         )
     ]
     return parts[0].union(*parts[1:], all=True).order_by("at", "pk")
+
+
+def acted_on(ids: Sequence[int] | range, group: TierGroup) -> list[int]:
+    """Return the members whose tier does not follow from their amounts alone."""
+    members = (
+        {"member__range": (ids.start, ids.stop - 1)}
+        if isinstance(ids, range)
+        else {"member__in": ids}
+    )
+    moved, bounded = (
+        rows.filter(**members, group=group).order_by().values_list("member")
+        for rows in (ManualMove.objects, Override.objects)
+    )
+    return sorted(pk for (pk,) in moved.union(bounded))
 
 
 def _together(one: Acts, other: Acts) -> Acts:
