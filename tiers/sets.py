@@ -104,6 +104,20 @@ def judge(
     return judged
 
 
+def histogram(
+    group: TierGroup, ladder: Ladder, as_of: datetime
+) -> dict[int | None, int]:
+    """Return how many active members would stand on each tier under a ladder, now.
+
+    The ladder is memoryless and measures what the group does: the amounts are those
+    of the standings, as far as judged. None is holding none.
+    """
+    values = {"as_of": as_of, "group": group.pk, "program": group.program_id}
+    with connection.cursor() as cursor:
+        cursor.execute(_counting(ladder), values)
+        return dict(cursor.fetchall())
+
+
 # The statement
 
 _ENTRY = PointsEntry._meta.db_table
@@ -258,6 +272,29 @@ FROM (SELECT 1) always LEFT JOIN (
     FROM now n LEFT JOIN before b ON b.member_id = n.member_id
     WHERE n.tier_id IS DISTINCT FROM b.tier_id
 ) m ON true
+"""
+
+
+def _counting(ladder: Ladder) -> str:
+    reached = _reached((ladder,), "s.qualifying_points")
+    return f"""
+WITH counted AS (
+    SELECT {reached} AS reached, count(*) AS members FROM {_STANDING} s
+    WHERE s.group_id = %(group)s
+      AND s.member_id NOT IN (
+          SELECT m.id FROM {_MEMBER} m
+          WHERE m.program_id = %(program)s AND m.status <> 'ACTIVE'
+      )
+      -- Away: with an interval that does not cover the instant, and none that does.
+      AND s.member_id NOT IN (
+          SELECT i.member_id FROM {_MEMBERSHIP} i
+          GROUP BY i.member_id
+          HAVING NOT bool_or(i.started_at <= %(as_of)s
+                             AND coalesce(i.ended_at > %(as_of)s, true))
+      )
+    GROUP BY 1
+)
+SELECT {_of_rung((ladder,), "tier")}, members FROM counted
 """
 
 

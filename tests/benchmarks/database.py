@@ -62,6 +62,24 @@ def prepare(server_url: str, size: str) -> str:
     return template
 
 
+def judged(server_url: str, size: str) -> str:
+    """Let the engine judge everybody of a ledger, once; return the template's name."""
+    template, building = f"judged_{size}", f"judged_{size}_in_the_making"
+    with _administration(server_url) as connection:
+        if _exists(connection, template):
+            manage({"DATABASE_URL": url_of(server_url, template)}, "migrate", "-v0")
+            return template
+        drop(server_url, building)
+        connection.execute(
+            f"CREATE DATABASE {building} TEMPLATE ledger_{size} STRATEGY FILE_COPY"
+        )
+    url = url_of(server_url, building)
+    python({"DATABASE_URL": url}, "-m", "tests.benchmarks.worker", "judge", size)
+    with _administration(server_url) as connection:
+        connection.execute(f"ALTER DATABASE {building} RENAME TO {template}")
+    return template
+
+
 @contextmanager
 def copy(server_url: str, template: str) -> Iterator[str]:
     """Yield the DATABASE_URL of a copy, which is dropped in the end."""
