@@ -8,6 +8,7 @@ included; this module is the only one that settles such a request.
 Locks go the person who asks, then the program's groups, the member, the request.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -157,6 +158,9 @@ def reverse(
 ) -> points.Posting:
     """Take back ``amount`` of a line by hand, or all that is left of it."""
     program_id = entry.member.program_id
+    definition = BalanceDefinition.objects.with_live().get(
+        pk=entry.balance_definition_id
+    )
     _expect_may(by, POST, program_id)
     reason = lifecycle.reason_given(reason, "reversing an entry")
     refusal: PostingRefused | None = None
@@ -180,8 +184,7 @@ def reverse(
                     entry.member,
                     kind="member",
                     object_id=entry.member_id,
-                    said=f"{_words(entry.balance_definition, posting.lines[0].amount)}:"
-                    f" {reason}",
+                    said=f"{_words(definition, posting.lines[0].amount)}: {reason}",
                     by=by,
                     at=at or timezone.now(),
                 )
@@ -226,13 +229,30 @@ class What:
 
 
 def what_of(request: PointsRequest) -> What:
-    if request.content:
-        activity = activity_of(request)
-        line = activity.lines[0]
-        definition = BalanceDefinition.objects.get(pk=line.definition_id)
-        return What(definition, line.amount, activity.description)
-    entry = request.entries.select_related("balance_definition").get()
-    return What(entry.balance_definition, entry.amount, entry.description)
+    return whats_of([request])[request.pk]
+
+
+def whats_of(requests: Sequence[PointsRequest]) -> dict[int, What]:
+    """Say what adjustments come to, by request, in two queries for all of them."""
+    said: dict[int, tuple[int, int, str]] = {}
+    for request in requests:
+        if request.content:
+            activity = activity_of(request)
+            line = activity.lines[0]
+            said[request.pk] = line.definition_id, line.amount, activity.description
+    posted = [request.pk for request in requests if not request.content]
+    entries = PointsEntry.objects.filter(request__in=posted)
+    for pk, definition, amount, reason in entries.values_list(
+        "request_id", "balance_definition_id", "amount", "description"
+    ):
+        said[pk] = definition, amount, reason
+    definitions = BalanceDefinition.objects.with_live().in_bulk(
+        {definition for definition, _, _ in said.values()}
+    )
+    return {
+        pk: What(definitions[definition], amount, reason)
+        for pk, (definition, amount, reason) in said.items()
+    }
 
 
 def _needs_another(
@@ -361,8 +381,7 @@ def path_of(request: PointsRequest) -> str:
     return urls.reverse("admin:loyalty_pointsrequest_change", args=[request.pk])
 
 
-def _words(definition: BalanceDefinition, units: int) -> str:
-    """Say an amount with its sign, in the balance's own words as they are today."""
-    live = definition.versions.live().first()
-    words = amount_in_words(units, definition.scale, live.unit if live else "")
+def _words(definition: Any, units: int) -> str:
+    """Say an amount with its sign; ``definition`` is annotated with its unit."""
+    words = amount_in_words(units, definition.scale, definition.live_unit or "")
     return f"+{words}" if units > 0 else words

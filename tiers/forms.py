@@ -4,12 +4,17 @@ from typing import Any
 
 from django import forms
 
-from approvals.forms import StrictCharField, StrictDecimalField, StrictTextField
+from approvals.forms import (
+    StrictCharField,
+    StrictDateTimeField,
+    StrictDecimalField,
+    StrictTextField,
+)
 from loyalty.fields import validate_color
-from loyalty.forms import ProgramChoiceField
+from loyalty.forms import ProgramChoiceField, ShortReasonForm
 from loyalty.models import Program
 
-from .models import TierGroup, TierVersion
+from .models import Override, TierGroup, TierVersion
 
 
 class NewGroupForm(forms.Form):
@@ -57,3 +62,46 @@ class NewTierForm(forms.Form):
         names = {p.pk: str(p) for p in Program.objects.visible_to(user).with_live()}
         group.queryset = groups
         group.label_from_instance = lambda g: f"{g} ({names[g.program_id]})"
+
+
+# Acts by hand
+
+
+class ActOnTierForm(ShortReasonForm):
+    """Which tier, and why."""
+
+    tier = forms.TypedChoiceField(coerce=int)
+    field_order: tuple[str, ...] = ("tier", "comment")
+
+    def __init__(self, *args: Any, tiers: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        tier: Any = self.fields["tier"]
+        tier.choices = [("", "Choose one"), *tiers]
+
+
+class OverrideForm(ActOnTierForm):
+    bound = forms.ChoiceField(
+        label="The member holds",
+        choices=[
+            (Override.Bound.FLOOR, "At least this tier, or a higher one"),
+            (Override.Bound.CEILING, "At most this tier, or a lower one"),
+            (Override.Bound.PIN, "Exactly this tier"),
+        ],
+        initial=Override.Bound.FLOOR,
+        widget=forms.RadioSelect,
+    )
+    until = StrictDateTimeField(
+        required=False, help_text="Empty: until somebody ends it."
+    )
+
+    field_order = ("bound", "tier", "until", "comment")
+
+
+class EvaluateForm(ShortReasonForm):
+    group = forms.TypedChoiceField(coerce=int)
+    field_order = ("group", "comment")
+
+    def __init__(self, *args: Any, groups: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        group: Any = self.fields["group"]
+        group.choices = groups

@@ -56,7 +56,7 @@ class Act:
     #: Does it, given what the form says; returns what to tell, and where to go.
     run: Callable[[dict[str, Any]], tuple[str, str]]
     back: str
-    form: type[ActForm] = ActForm
+    form: Callable[..., ActForm] = ActForm
     #: Names what was read on the page; travels in a hidden field.
     seen: str = ""
     differences: list[Difference] = field(default_factory=list)
@@ -70,21 +70,25 @@ class Act:
 def confirm(model_admin: Any, request: HttpRequest, act: Act) -> HttpResponse:
     """Show the page, or do what it asks about."""
     refusal: Refused | None = None
+    status = 200
     if request.method == "POST":
         form: forms.Form = act.form(request.POST)
         if form.is_valid():
             try:
                 message, url = act.run(form.cleaned_data)
             except Refused as error:
-                refusal = error
+                refusal = beside_field(form, error)
+                status = status_of(error)
             except ValidationError as error:
                 refusal = Refused(" ".join(error.messages))
+                status = 409
             else:
                 messages.success(request, message)
                 return redirect(url)
     else:
         form = act.form(initial={"seen": act.seen})
         refusal = act.why_not
+        status = status_of(refusal) if refusal else 200
     ui.dress(form)
     if refusal:
         logger.warning(
@@ -101,8 +105,17 @@ def confirm(model_admin: Any, request: HttpRequest, act: Act) -> HttpResponse:
         act=act,
         form=form,
         refusal=refusal,
-        status=status_of(refusal) if refusal else 200,
+        status=status,
     )
+
+
+def beside_field(form: forms.Form, refusal: Refused) -> Refused | None:
+    """Put a refusal beside the field that it is about, to be written anew there."""
+    field = refusal.details.get("field")
+    if field not in form.fields:
+        return refusal
+    form.add_error(field, refusal.message)
+    return None
 
 
 def status_of(refusal: Refused) -> int:

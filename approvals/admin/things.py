@@ -39,12 +39,59 @@ class Table:
     anchor: str = ""
 
 
-class ThingAdmin(ui.ModelAdmin):
+class Begins:
+    """A page of our own on which a new one is begun, through a verb."""
+
+    #: The form that a new one is begun with.
+    new_form: type[forms.Form]
+
+    def add_view(
+        self: Any,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        if not self.has_add_permission(request):
+            raise PermissionDenied("You may not add anything here.")
+        form = self.new_form_for(request)
+        status = 200
+        if request.method == "POST" and form.is_valid():
+            try:
+                message, url = self.begin(request, form.cleaned_data)
+            except Refused as refusal:
+                if acts.beside_field(form, refusal):
+                    form.add_error(None, refusal.message)
+                status = acts.status_of(refusal)
+            except ValidationError as error:
+                add_errors(form, error)
+            else:
+                messages.success(request, message)
+                return redirect(url)
+        ui.dress(form)
+        return self.page(
+            request,
+            "admin/begin.html",
+            title=f"Add {self.opts.verbose_name}",
+            form=form,
+            back=ui.list_url(self.model),
+            status=status,
+        )
+
+    def new_form_for(self, request: HttpRequest) -> forms.Form:
+        data = request.POST if request.method == "POST" else None
+        new_form: Any = self.new_form
+        form: forms.Form = new_form(data, initial=request.GET.dict(), user=request.user)
+        return form
+
+    def begin(self, request: HttpRequest, said: dict[str, Any]) -> tuple[str, str]:
+        """Call the verb that begins one; return what to tell, and where to go."""
+        raise NotImplementedError
+
+
+class ThingAdmin(Begins, ui.ModelAdmin):
     """Lists things, shows one, begins new ones; subclasses say with which verbs."""
 
     version_model: type[Version]
-    #: The form that a new one is begun with.
-    new_form: type[forms.Form]
     program_path = "program"
     can_retire = True
 
@@ -245,49 +292,6 @@ class ThingAdmin(ui.ModelAdmin):
                 f"{ui.when(open_.created_at)}."
             )
         return None
-
-    # Beginning a new one
-
-    def add_view(
-        self,
-        request: HttpRequest,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        if not self.has_add_permission(request):
-            raise PermissionDenied("You may not add anything here.")
-        form = self.new_form_for(request)
-        status = 200
-        if request.method == "POST" and form.is_valid():
-            try:
-                message, url = self.begin(request, form.cleaned_data)
-            except Refused as refusal:
-                form.add_error(None, refusal.message)
-                status = acts.status_of(refusal)
-            except ValidationError as error:
-                add_errors(form, error)
-            else:
-                messages.success(request, message)
-                return redirect(url)
-        ui.dress(form)
-        return self.page(
-            request,
-            "admin/begin.html",
-            title=f"Add {self.opts.verbose_name}",
-            form=form,
-            back=ui.list_url(self.model),
-            status=status,
-        )
-
-    def new_form_for(self, request: HttpRequest) -> forms.Form:
-        data = request.POST if request.method == "POST" else None
-        new_form: Any = self.new_form
-        form: forms.Form = new_form(data, initial=request.GET.dict(), user=request.user)
-        return form
-
-    def begin(self, request: HttpRequest, said: dict[str, Any]) -> tuple[str, str]:
-        """Call the verb that begins one; return what to tell, and where to go."""
-        raise NotImplementedError
 
 
 def add_errors(form: forms.Form, error: ValidationError) -> None:

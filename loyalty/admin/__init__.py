@@ -14,8 +14,9 @@ from ..models import (
     ProgramLimit,
     ProgramVersion,
 )
+from .adjustments import PointsRequestAdmin
 from .balances import BalanceDefinitionAdmin, BalanceDefinitionVersionAdmin
-from .ledger import BalanceAdmin, PointsEntryAdmin, PointsRequestAdmin
+from .ledger import BalanceAdmin, PointsEntryAdmin
 from .members import ContactAdmin, MemberAdmin
 from .programs import ProgramAdmin, ProgramLimitAdmin, ProgramVersionAdmin
 

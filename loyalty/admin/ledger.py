@@ -1,17 +1,27 @@
 """The ledger: read, never changed."""
 
+from functools import partial
 from typing import Any
 
-from django.db.models import OuterRef, Subquery
-from django.http import HttpRequest
+from django.db.models import OuterRef, Subquery, Sum
+from django.db.models.functions import Abs, Coalesce
+from django.http import Http404, HttpRequest, HttpResponse
 
 from approvals import ui
-from approvals.admin import front
+from approvals.admin import acts, front
+from approvals.admin.acts import Act
+from approvals.admin.drafts import lifecycle_urls
+from approvals.errors import InvalidTransition, NotAllowed, Refused
 
-from ..models import BalanceDefinitionVersion, PointsEntry, PointsRequest
+from .. import adjustments
+from ..forms import ReverseForm
+from ..models import BalanceDefinitionVersion, PointsEntry
 from ..wording import amount
 from .programs import program_filter
 
+Kind = PointsEntry.Kind
+#: A correction is corrected by a new line, and an expiry follows from the others.
+NEVER_REVERSED = frozenset({Kind.REVERSAL, Kind.EXPIRE})
 KIND_TONES = {"EARN": "good", "REDEEM": "info", "REVERSAL": "warn", "EXPIRE": "bad"}
 
 
@@ -26,10 +36,35 @@ def with_units(queryset: Any) -> Any:
     )
 
 
+def in_words(row: Any, units: int) -> str:
+    return amount(units, row.balance_definition.scale, row.balance_unit or "")
+
+
 def signed(row: Any) -> str:
     """Write an entry's amount with its sign."""
-    text = amount(row.amount, row.balance_definition.scale, row.balance_unit or "")
+    text = in_words(row, row.amount)
     return f"+{text}" if row.amount > 0 else text
+
+
+def with_taken_back(entries: Any) -> Any:
+    """Annotate ``taken_back``: what was reversed and refunded of each, unsigned."""
+    reversals = PointsEntry.objects.filter(reverses=OuterRef("pk"))
+    refunds = PointsEntry.objects.filter(concerns=OuterRef("pk"), kind=Kind.REFUND)
+    return entries.annotate(
+        taken_back=_total(reversals, "reverses") + _total(refunds, "concerns")
+    )
+
+
+def _total(entries: Any, by: str) -> Any:
+    totals = entries.order_by().values(by).annotate(total=Abs(Sum("amount")))
+    return Coalesce(Subquery(totals.values("total")), 0)
+
+
+def left_of(entry: Any) -> int:
+    """How much of an entry can still be reversed, unsigned."""
+    if entry.kind in NEVER_REVERSED:
+        return 0
+    return abs(entry.amount) - int(entry.taken_back)
 
 
 class EntryKindFilter(ui.ChoiceFilter):
@@ -87,6 +122,20 @@ class PointsEntryAdmin(ui.ReadOnlyAdmin):
             "member__contact", "balance_definition", "request", "reverses"
         )
 
+    # Reversing
+
+    def get_urls(self) -> list[Any]:
+        return lifecycle_urls(self) + super().get_urls()
+
+    def lifecycle_view(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+        if verb != "reverse":
+            raise Http404("There is no such page.")
+        found = self.found(request, pk)
+        entry = with_taken_back(self.get_queryset(request)).get(pk=found.pk)
+        return acts.confirm(self, request, reverse_act(request.user, entry))
+
+    # Columns
+
     @ui.display(description="When", ordering="occurred_at")
     def happened(self, entry: Any) -> str:
         return ui.when(entry.occurred_at)
@@ -124,6 +173,55 @@ class PointsEntryAdmin(ui.ReadOnlyAdmin):
         return ui.link(ui.change_url(entry.reverses), str(entry.reverses))
 
 
+def reverse_act(user: Any, entry: Any) -> Act:
+    member = entry.member
+    left = left_of(entry)
+
+    def run(said: dict[str, Any]) -> tuple[str, str]:
+        posting = adjustments.reverse(
+            entry,
+            amount=said["amount"],
+            reference=said["reference"],
+            reason=said["comment"],
+            by=user,
+        )
+        gone = in_words(entry, abs(posting.lines[0].amount))
+        return f"Reversed {gone} of {signed(entry)}.", ui.change_url(member)
+
+    why_not: Refused | None = None
+    if not user.has_perm(adjustments.POST):
+        why_not = NotAllowed(f"{user.get_username()} may not reverse entries.")
+    elif not left:
+        why_not = InvalidTransition("Nothing of this entry is left to reverse.")
+    return Act(
+        label="Reverse",
+        about=f"{signed(entry)}, {entry.get_kind_display().lower()} "
+        f"{ui.when(entry.occurred_at)}",
+        promise=(
+            "A line of its own takes the amount back; the entry itself stays as it "
+            "is. Tiers follow at once, as though it had never counted from now on. "
+            "The balance may fall below its lowest: the member is flagged then."
+        ),
+        run=run,
+        back=ui.change_url(member),
+        form=partial(
+            ReverseForm,
+            scale=entry.balance_definition.scale,
+            left=left,
+            left_in_words=in_words(entry, left),
+        ),
+        facts=[
+            ("Member", f"{member.contact}, {member.subscription_id}"),
+            ("Entry", f"{entry.get_kind_display()}: {signed(entry)}"),
+            ("Balance", entry.balance_name or ""),
+            ("Description", entry.description or "None"),
+            ("Can still be reversed", in_words(entry, left)),
+        ],
+        why_not=why_not,
+        dangerous=True,
+    )
+
+
 class BalanceAdmin(ui.ReadOnlyAdmin):
     program_path = "member__program"
     list_display = ("who", "how_much", "updated")
@@ -157,52 +255,6 @@ class BalanceAdmin(ui.ReadOnlyAdmin):
     @ui.display(description="Last change", ordering="updated_at")
     def updated(self, balance: Any) -> str:
         return ui.when(balance.updated_at)
-
-
-class RequestStatusFilter(ui.ChoiceFilter):
-    title = "outcome"
-    parameter_name = "outcome"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return PointsRequest.Status.choices
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(status=self.value()) if self.value() else queryset
-
-
-class PointsRequestAdmin(ui.ReadOnlyAdmin):
-    """What callers asked for, and what came of it."""
-
-    program_path = "program"
-    list_display = ("asked", "who", "outcome_badge", "at")
-    list_filter = (program_filter("program"), RequestStatusFilter)
-    list_select_related = ("member__contact",)
-    search_fields = ("reference", "member__subscription_id")
-    ordering = ("-pk",)
-    fields = ("asked", "who", "outcome_badge", "at", "outcome")
-    readonly_fields = ("asked", "who", "outcome_badge", "at")
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("member__contact")
-
-    @ui.display(description="Reference", ordering="reference")
-    def asked(self, asked: Any) -> Any:
-        return ui.two_lines(asked.reference, asked.source)
-
-    @ui.display(description="Member")
-    def who(self, asked: Any) -> Any:
-        if asked.member is None:
-            return ""
-        return ui.link(ui.change_url(asked.member), str(asked.member.contact))
-
-    @ui.display(description="Outcome", ordering="status")
-    def outcome_badge(self, asked: Any) -> Any:
-        tones = {"COMPLETED": "good", "REFUSED": "bad", "PENDING": "warn"}
-        return ui.badge(asked.get_status_display(), tones.get(asked.status, ""))
-
-    @ui.display(description="When", ordering="created_at")
-    def at(self, asked: Any) -> str:
-        return ui.when(asked.created_at)
 
 
 front.add_links(

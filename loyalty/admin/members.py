@@ -1,22 +1,29 @@
 """Members and the people behind them. ``tiers`` adds what they hold."""
 
+from dataclasses import fields
 from typing import Any
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, Subquery
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 
 from approvals import kinds, ui
-from approvals.admin import front
-from approvals.admin.acts import Button
-from approvals.admin.things import Table
+from approvals.admin import acts, front
+from approvals.admin.acts import Act, Button
+from approvals.admin.drafts import lifecycle_urls
+from approvals.admin.things import Begins
 
-from ..models import Member, PointsEntry, ProgramVersion
-from ..wording import amount
-from .ledger import signed, with_units
+from .. import members
+from ..forms import NewMemberForm
+from ..models import Member, ProgramVersion
+from . import member_acts, member_page
+from .member_page import Part
 from .programs import program_filter
 
 STATUS_TONES = {"ACTIVE": "good", "INACTIVE": "warn", "CLOSED": "bad"}
+#: What is found by parts of names is cut off here: nobody reads more.
+MOST_FOUND = 200
 
 
 class MemberStatusFilter(ui.ChoiceFilter):
@@ -30,10 +37,11 @@ class MemberStatusFilter(ui.ChoiceFilter):
         return queryset.filter(status=self.value()) if self.value() else queryset
 
 
-class MemberAdmin(ui.ReadOnlyAdmin):
-    """Found by e-mail, card, membership number, or the shop's own number."""
+class MemberAdmin(Begins, ui.ModelAdmin):
+    """Found by e-mail, mobile, card, membership number, or the shop's own number."""
 
     program_path = "program"
+    new_form = NewMemberForm
     list_display = ("named", "number", "program_name", "status_badge", "joined")
     list_filter = (program_filter("program"), MemberStatusFilter)
     list_select_related = ("contact",)
@@ -44,9 +52,19 @@ class MemberAdmin(ui.ReadOnlyAdmin):
         "card",
         "subscription_id",
     )
-    search_help_text = "Name, e-mail, card, membership number or your shop's number"
+    search_help_text = "Name, e-mail, mobile, card or membership number"
     ordering = ("pk",)
-    why_read_only = "Members are changed by what they do, and by other systems."
+
+    # Who may what
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(member_acts.EDIT))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # Every change is a verb with a page of its own.
+        return False
+
+    # The list
 
     def get_queryset(self, request: HttpRequest) -> Any:
         names = ProgramVersion.objects.filter(program=OuterRef("program")).live()
@@ -56,6 +74,26 @@ class MemberAdmin(ui.ReadOnlyAdmin):
             .select_related("contact")
             .annotate(named_program=Subquery(names.values("name")[:1]))
         )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        """Look for whoever is named exactly, by an index, and only then for parts."""
+        if len(search_term) <= ui.MAX_SEARCH:
+            exactly = members.named_by(search_term, visible_to=request.user)
+            if exactly:
+                return queryset.filter(pk__in=exactly), False
+        found, duplicates = super().get_search_results(request, queryset, search_term)
+        if not search_term.strip():
+            return found, duplicates
+        first = list(found.order_by("pk").values_list("pk", flat=True)[:MOST_FOUND])
+        if len(first) == MOST_FOUND:
+            messages.info(
+                request,
+                f"These are the first {MOST_FOUND} of many: write more of the name, "
+                "or a whole number or address.",
+            )
+        return queryset.filter(pk__in=first), False
 
     @ui.display(description="Member", ordering="contact__name")
     def named(self, member: Any) -> Any:
@@ -81,6 +119,23 @@ class MemberAdmin(ui.ReadOnlyAdmin):
     def joined(self, member: Any) -> str:
         return ui.when(member.created_at)
 
+    # A new one
+
+    def begin(self, request: HttpRequest, said: dict[str, Any]) -> tuple[str, str]:
+        names = [field.name for field in fields(members.Details)]
+        person = members.Person(
+            **{name: said[name] for name in names}, joined_at=said["joined_at"]
+        )
+        member = members.enrol(said["program"], person, by=request.user)
+        known_as = member.contact.name
+        if person.name and known_as != person.name:
+            known = f"The person was known already as {known_as or 'somebody'}; "
+            return (
+                f"{member} is made. {known}what was known of them is kept.",
+                ui.change_url(member),
+            )
+        return f"{member} is made: {member.contact}.", ui.change_url(member)
+
     # The page of one
 
     def change_view(
@@ -91,81 +146,65 @@ class MemberAdmin(ui.ReadOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
         if request.method == "POST":
-            raise PermissionDenied(self.why_read_only)
+            raise PermissionDenied("A member is changed by the buttons on their page.")
         if not (object_id.isascii() and object_id.isdigit()):
             raise Http404("There is no such member here.")
         member = self.found(request, int(object_id))
+        member.now_belongs = any(
+            interval.ended_at is None for interval in member.intervals.all()
+        )
         return self.page(
             request,
-            "admin/member.html",
+            "admin/cards.html",
             title=str(member.contact),
-            member=member,
-            badges=[self.status_badge(member)],
-            facts=self.facts(member),
-            tables=self.tables(member),
+            about="About the member",
+            badges=self.badges(member),
+            buttons=self.buttons(request, member),
+            facts=member_page.facts(member),
+            more_buttons=member_acts.membership_buttons(request.user, member),
+            parts=self.parts(request, member),
         )
 
-    def facts(self, member: Any) -> list[tuple[str, Any]]:
-        contact = member.contact
-        facts = [
-            ("Program", ui.link(ui.change_url(member.program), member.named_program)),
-            ("Membership number", member.subscription_id),
-            ("Card", member.card),
-            ("E-mail", contact.email),
-            ("Mobile", contact.mobile),
-            ("Your shop's number", contact.external_id),
-            ("Joined", ui.when(member.created_at)),
-            ("Flagged", ui.when(member.flagged_at)),
-        ]
-        return [(label, value) for label, value in facts if value]
+    def found(self, request: HttpRequest, pk: int) -> Any:
+        member = super().found(request, pk)
+        member.program.live_name = member.named_program
+        return member
 
-    def tables(self, member: Any) -> list[Table]:
-        balances = with_units(member.balances.select_related("balance_definition"))
-        entries = with_units(
-            member.entries.select_related("balance_definition").order_by("-sequence")
-        )[:20]
-        more = ui.list_url(PointsEntry, f"q={member.subscription_id}")
+    def badges(self, member: Any) -> list[Any]:
+        badges = [self.status_badge(member)]
+        if not member.now_belongs and member.status != Member.Status.CLOSED:
+            badges.append(ui.badge("Has left", "warn"))
+        if member.contact.erased_at:
+            badges.append(ui.badge("Data erased", "bad"))
+        return badges
+
+    def buttons(self, request: HttpRequest, member: Any) -> list[Button]:
+        """What can be done to the member, besides their membership itself."""
+        return member_acts.buttons(request.user, member)
+
+    def parts(self, request: HttpRequest, member: Any) -> list[Part]:
+        """The cards of the page, in their order, each with its template."""
         return [
-            Table(
-                "Balances",
-                ["Balance", "Amount", "Last change"],
-                [
-                    [
-                        b.balance_name,
-                        amount(
-                            b.amount, b.balance_definition.scale, b.balance_unit or ""
-                        ),
-                        ui.when(b.updated_at),
-                    ]
-                    for b in balances.order_by("balance_definition")
-                ],
-                "Nothing earned yet.",
-            ),
-            Table(
-                "Latest entries",
-                ["When", "Kind", "Amount", "Balance", "Description"],
-                [
-                    [
-                        ui.link(ui.change_url(e), ui.when(e.occurred_at)),
-                        ui.badge(e.get_kind_display()),
-                        signed(e),
-                        e.balance_name,
-                        e.description,
-                    ]
-                    for e in entries
-                ],
-                "Nothing posted yet.",
-                more=Button("All entries", more),
-            ),
-            Table(
-                "Membership",
-                ["From", "Until"],
-                [
-                    [ui.when(i.started_at), ui.when(i.ended_at, "Today")]
-                    for i in member.intervals.all()
-                ],
-            ),
+            member_page.balances(member),
+            member_page.ledger(request, member),
+            member_page.membership(member),
+            member_page.events(member),
         ]
+
+    # Verbs
+
+    def get_urls(self) -> list[Any]:
+        return lifecycle_urls(self) + super().get_urls()
+
+    def lifecycle_view(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+        act = self.act(request, self.found(request, pk), verb)
+        if act is None:
+            raise Http404("There is no such page.")
+        return acts.confirm(self, request, act)
+
+    def act(self, request: HttpRequest, member: Any, verb: str) -> Act | None:
+        """Describe a verb on a member, or None for one that there is not."""
+        return member_acts.act(request.user, member, verb)
 
 
 class ContactAdmin(ui.ReadOnlyAdmin):
@@ -173,6 +212,7 @@ class ContactAdmin(ui.ReadOnlyAdmin):
     search_fields = ("email", "name", "external_id", "mobile")
     fields = ("name", "email", "mobile", "external_id", "made")
     readonly_fields = ("made",)
+    why_read_only = "A person's details are changed on the page of the member."
 
     def get_queryset(self, request: HttpRequest) -> Any:
         queryset = super().get_queryset(request)

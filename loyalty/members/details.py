@@ -94,12 +94,13 @@ def _edit(
             "filled in again."
         )
     before = details_of(held, contact)
-    if seen and seen != before.digest:
-        raise _overtaken(held)
     details = _cleaned(details)
     names = [n for n in WORDS if getattr(before, n) != getattr(details, n)]
     if not names:
+        # Also who pressed the button twice.
         return []
+    if seen and seen != before.digest:
+        raise _overtaken(held)
     _expect_free(held, details)
     for row, of_row in ((contact, OF_CONTACT), (held, OF_MEMBER)):
         _save(row, {n: getattr(details, n) for n in names if n in of_row})

@@ -25,11 +25,14 @@ class BalanceDefinitionQuerySet(models.QuerySet["BalanceDefinition"]):
         return self.filter(program__in=Program.objects.visible_to(user))
 
     def with_live(self) -> "BalanceDefinitionQuerySet":
-        """Annotate ``live_name``: what the balance is called today."""
+        """Annotate ``live_name`` and ``live_unit``, as they are today."""
         live = BalanceDefinitionVersion.objects.filter(
             balance_definition=OuterRef("pk")
         ).live()
-        return self.annotate(live_name=Subquery(live.values("name")[:1]))
+        return self.annotate(
+            live_name=Subquery(live.values("name")[:1]),
+            live_unit=Subquery(live.values("unit")[:1]),
+        )
 
 
 class BalanceDefinition(models.Model):

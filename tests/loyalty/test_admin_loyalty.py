@@ -183,8 +183,16 @@ def test_a_members_page_shows_balances_entries_and_tiers(
     member = factories.make_member(program, name="Ann")
     assignment.recalculate(program, as_of=timezone.now())
     page = as_(maya).get(ui.change_url(member))
-    titles = [table.title for table in page.context["tables"]]
-    assert titles == ["Tiers", "Balances", "Latest entries", "Tiers held", "Membership"]
+    titles = [part.title for _, part in page.context["parts"]]
+    assert titles == [
+        "Main",
+        "Balances",
+        "Ledger",
+        "Tiers held",
+        "Tiers by hand",
+        "Membership",
+        "What people did",
+    ]
     assert "Bronze" in page.content.decode()
 
 

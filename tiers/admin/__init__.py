@@ -5,7 +5,11 @@ from django.contrib import admin
 from loyalty.models import Member, Program
 
 from ..models import (
+    ManualMove,
+    OrderedEvaluation,
+    Override,
     Recalculation,
+    Run,
     Standing,
     Tier,
     TierAssignment,
@@ -13,14 +17,12 @@ from ..models import (
     TierGroupVersion,
     TierVersion,
 )
+from .by_hand import ManualMoveAdmin, OrderedEvaluationAdmin, OverrideAdmin
 from .groups import TierGroupAdmin, TierGroupVersionAdmin
-from .people import (
-    MemberWithTiersAdmin,
-    RecalculationAdmin,
-    StandingAdmin,
-    TierAssignmentAdmin,
-)
+from .members import MemberWithTiersAdmin
+from .people import StandingAdmin, TierAssignmentAdmin
 from .programs import ProgramWithTiersAdmin
+from .runs import RecalculationAdmin, RunAdmin
 from .tiers import TierAdmin, TierVersionAdmin
 
 admin.site.register(TierGroup, TierGroupAdmin)
@@ -30,6 +32,10 @@ admin.site.register(TierVersion, TierVersionAdmin)
 admin.site.register(Standing, StandingAdmin)
 admin.site.register(TierAssignment, TierAssignmentAdmin)
 admin.site.register(Recalculation, RecalculationAdmin)
+admin.site.register(Run, RunAdmin)
+admin.site.register(ManualMove, ManualMoveAdmin)
+admin.site.register(Override, OverrideAdmin)
+admin.site.register(OrderedEvaluation, OrderedEvaluationAdmin)
 
 # What loyalty shows of a member and a program, with their tiers.
 for model, model_admin in (

@@ -8,8 +8,6 @@ from django.http import HttpRequest
 
 from approvals import ui
 from approvals.admin import front
-from approvals.admin.things import Table
-from loyalty.admin.members import MemberAdmin
 from loyalty.admin.programs import program_filter
 
 from ..models import TierAssignment, TierGroupVersion, TierVersion
@@ -19,13 +17,18 @@ from .tiers import group_filter
 def with_names(queryset: Any) -> Any:
     """Annotate the names of each row's tier and group, as they are today."""
     tiers = TierVersion.objects.filter(tier=OuterRef("tier"))
-    groups = TierGroupVersion.objects.filter(group=OuterRef("group"))
-    return queryset.annotate(
+    return with_group(queryset).annotate(
         tier_name=Coalesce(
             Subquery(tiers.live().values("name")[:1]),
             Subquery(tiers.order_by("-number").values("name")[:1]),
         ),
         tier_color=Subquery(tiers.live().values("color")[:1]),
+    )
+
+
+def with_group(queryset: Any) -> Any:
+    groups = TierGroupVersion.objects.filter(group=OuterRef("group"))
+    return queryset.annotate(
         group_name=Coalesce(
             Subquery(groups.live().values("name")[:1]),
             Subquery(groups.order_by("-number").values("name")[:1]),
@@ -156,58 +159,6 @@ class StandingAdmin(OfMember, ui.ReadOnlyAdmin):
     @ui.display(description="True as of", ordering="evaluated_at")
     def judged(self, row: Any) -> str:
         return ui.when(row.evaluated_at)
-
-
-class RecalculationAdmin(ui.ReadOnlyAdmin):
-    """When each program was last brought up to date."""
-
-    program_path = "program"
-    list_display = ("program", "as_of", "members", "moved", "due_at")
-    fields = ("program", "as_of", "started_at", "finished_at", "members", "moved")
-    list_select_related = ("program",)
-
-
-class MemberWithTiersAdmin(MemberAdmin):
-    """A member with the tiers they hold, and held."""
-
-    def tables(self, member: Any) -> list[Table]:
-        standings = with_names(member.standings.order_by("group"))
-        assignments = with_names(
-            member.assignments.known_now().order_by("-valid_from", "-pk")
-        )[:20]
-        own = [
-            Table(
-                "Tiers",
-                ["Group", "Tier", "Since", "Drops if nothing is earned", "True as of"],
-                [
-                    [
-                        row.group_name,
-                        tier_cell(row),
-                        ui.when(row.since),
-                        ui.when(row.drops_at),
-                        ui.when(row.evaluated_at),
-                    ]
-                    for row in standings
-                ],
-                "Not judged yet: the next recalculation places the member.",
-            ),
-            Table(
-                "Tiers held",
-                ["Group", "Tier", "From", "Until", "Why"],
-                [
-                    [
-                        row.group_name,
-                        tier_cell(row),
-                        ui.when(row.valid_from),
-                        ui.when(row.valid_until, "Today"),
-                        row.get_reason_display(),
-                    ]
-                    for row in assignments
-                ],
-            ),
-        ]
-        balances, entries, intervals = super().tables(member)
-        return [own[0], balances, entries, own[1], intervals]
 
 
 front.add_links(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -10,6 +11,8 @@ from approvals.admin.acts import Act, Button
 from approvals.admin.drafts import lifecycle_url
 from approvals.errors import NotAllowed, Refused
 from approvals.forms import CommentForm
+from loyalty import evaluators
+from loyalty.admin.member_acts import about, allowed, refusal
 from loyalty.models import Program
 
 from .. import assignment
@@ -60,4 +63,52 @@ def recalculate_act(request: HttpRequest, program: Program, thing: Any) -> Act:
         back=ui.change_url(thing),
         form=CommentForm,
         why_not=refusal,
+    )
+
+
+# One member
+
+
+def recalculate_member_button(request: HttpRequest, member: Any) -> list[Button]:
+    if not request.user.has_perm("loyalty.operate_programs"):
+        return []
+    return [Button("Recalculate now", lifecycle_url(member, "recalculate"))]
+
+
+def recalculate_member_act(request: HttpRequest, member: Any) -> Act:
+    user: Any = request.user
+    not_allowed = refusal(user, "loyalty.operate_programs", "recalculate members")
+
+    def run(said: dict[str, Any]) -> tuple[str, str]:
+        allowed(not_allowed)
+        with transaction.atomic():
+            evaluators.prepare(member.program_id)
+            now = timezone.now()
+            evaluators.evaluate(member.program_id, [member.pk], now)
+            audit.record(
+                "recalculate",
+                by=user,
+                program_id=member.program_id,
+                kind="member",
+                object_id=member.pk,
+                label=str(member),
+                reason=said["comment"],
+                at=now,
+            )
+        return (
+            f"Everything about {member.contact} is true as of {ui.when(now)}.",
+            ui.change_url(member),
+        )
+
+    return Act(
+        label="Recalculate now",
+        about=about(member),
+        promise=(
+            "The member is brought up to this moment by the rules as they are. It "
+            "changes no rule, and doing it twice changes nothing."
+        ),
+        run=run,
+        back=ui.change_url(member),
+        form=CommentForm,
+        why_not=not_allowed,
     )
