@@ -6,36 +6,62 @@ on ``on_commit`` or on a broker. Posting without any is an error: members would 
 yesterday's tiers and nobody would notice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from django.core.exceptions import ImproperlyConfigured
 
 
 class Prepare(Protocol):
     """Take the locks that judging a program's members needs, before members are
-    locked: whoever publishes new rules waits, or is waited for."""
+    locked: whoever publishes new rules waits, or is waited for.
 
-    def __call__(self, program_id: int) -> object: ...
+    What is returned holds for as long as the locks do, and is handed on."""
+
+    def __call__(self, program_id: int) -> Any: ...
 
 
 class Evaluate(Protocol):
     """Judge locked members as of an instant, and write what follows from it."""
 
     def __call__(
-        self, program_id: int, member_ids: Sequence[int], as_of: datetime
+        self, program_id: int, member_ids: Sequence[int], as_of: datetime, prepared: Any
     ) -> object: ...
+
+
+class Share(NamedTuple):
+    """So much of what was earned is at the rate of a tier; None is that of no tier."""
+
+    group: int
+    definition: int
+    tier: int | None
+    amount: int
+
+
+class Splits(Protocol):
+    """Say how what a held member is about to earn, by balance definition, splits
+    between the rates of the tier held before it and of the one held after."""
+
+    def __call__(
+        self,
+        program_id: int,
+        member_id: int,
+        earned: Mapping[int, int],
+        at: datetime,
+        prepared: Any,
+    ) -> Sequence[Share]: ...
 
 
 @dataclass(frozen=True)
 class Evaluator:
-    """A named pair of steps, called in the transaction of a posting."""
+    """Named steps, called in the transaction of a posting."""
 
     name: str
     prepare: Prepare
     evaluate: Evaluate
+    split: Splits | None = None
 
 
 _registry: dict[str, Evaluator] = {}
@@ -56,11 +82,39 @@ def registered() -> list[Evaluator]:
     return [_registry[name] for name in sorted(_registry)]
 
 
-def prepare(program_id: int) -> None:
-    for evaluator in registered():
-        evaluator.prepare(program_id)
+#: What each evaluator's locks brought to light, by its name.
+Prepared = dict[str, Any]
 
 
-def evaluate(program_id: int, member_ids: Sequence[int], as_of: datetime) -> None:
+def prepare(program_id: int) -> Prepared:
+    return {e.name: e.prepare(program_id) for e in registered()}
+
+
+def evaluate(
+    program_id: int,
+    member_ids: Sequence[int],
+    as_of: datetime,
+    *,
+    prepared: Prepared | None = None,
+) -> None:
     for evaluator in registered():
-        evaluator.evaluate(program_id, member_ids, as_of)
+        known = (prepared or {}).get(evaluator.name)
+        evaluator.evaluate(program_id, member_ids, as_of, known)
+
+
+def split(
+    program_id: int,
+    member_id: int,
+    earned: Mapping[int, int],
+    at: datetime,
+    *,
+    prepared: Prepared,
+) -> list[Share]:
+    return [
+        share
+        for evaluator in registered()
+        if evaluator.split
+        for share in evaluator.split(
+            program_id, member_id, earned, at, prepared.get(evaluator.name)
+        )
+    ]

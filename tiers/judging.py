@@ -17,14 +17,18 @@ from .sets import Move
 
 
 def bring_up_to_date(
-    program_id: int, member_ids: Sequence[int], as_of: datetime
+    program_id: int,
+    member_ids: Sequence[int],
+    as_of: datetime,
+    groups: Sequence[TierGroup] | None = None,
 ) -> list[Move]:
     """Judge members in all groups of their program; return who changed tier.
 
     Call it in a transaction. It takes the groups' shared lock before the members',
-    as posting does.
+    as posting does; ``groups`` are theirs, if that has been done.
     """
-    groups = locks.share(program_id)
+    if groups is None:
+        groups = locks.share(program_id)
     ids = sorted(member_ids)
     rows = Member.objects.select_for_update(no_key=True).filter(pk__in=ids)
     locked = list(rows.order_by("pk").only("marked_at", "expires_next_at"))

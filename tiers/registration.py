@@ -9,7 +9,7 @@ from loyalty import evaluators
 from loyalty import registration as loyalty
 from loyalty.programs import switch_followers
 
-from . import counts, guards, judging, locks, rulesets, soundness, wording
+from . import counts, guards, judging, locks, rates, rulesets, soundness, wording
 from .models import (
     Tier,
     TierGroup,
@@ -63,6 +63,7 @@ def register() -> None:
             name="tiers",
             prepare=locks.share,
             evaluate=judging.bring_up_to_date,
+            split=rates.split,
         )
     )
     guards.register()

@@ -60,6 +60,11 @@ class Shelf:
         else:
             self.lines.append(lots.Line(uuid, amount, occurred_at, reverses))
 
+    def recorded_by(self, at: datetime) -> tuple[list[lots.Move], list[lots.Move]]:
+        """Return the moves recorded up to an instant, and those after it."""
+        later = [move for move in self.recorded if move.at > at]
+        return [move for move in self.recorded if move.at <= at], later
+
     def losses_of(self, lot: lots.Key) -> list[Loss]:
         return [loss for loss in self.losses.values() if loss.lot == lot and loss.left]
 

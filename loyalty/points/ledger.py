@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from .. import chain, lots, rows
+from .. import chain, evaluators, lots, rows
 from ..errors import InvalidPosting, MemberClosed, PostingRefused
 from ..models import Balance, Member, Membership, PointsEntry
 from . import deciding, expiring, requests
@@ -44,6 +44,8 @@ class Ledger:
 
     def __init__(self, program_id: int) -> None:
         self.program_id = program_id
+        #: What locking for whoever judges brought to light.
+        self.prepared: evaluators.Prepared = {}
         self.book = Book()
         self.calendar: expiring.Calendar | None = None
         self.accounts: dict[int, Account] = {}
@@ -183,11 +185,14 @@ class Ledger:
                 if draft.definition_id == definition_id
             ]
             state = lots.follow(lines, self.calendar.expiry_of(definition_id), at)
-            for move in lots.differences(state.moves, shelf.recorded):
+            known, later = shelf.recorded_by(at)
+            for move in lots.differences(state.moves, known):
                 for draft in _expiries(definition_id, shelf, move):
                     self._expire(account, draft)
             if state.expires_next_at is not None:
                 due.append(state.expires_next_at)
+            # Somebody was ahead of this instant: what came of it is looked at again.
+            due += [move.at for move in later]
         account.member.expires_next_at = min(due, default=None)
         account.is_behind = False
 

@@ -15,7 +15,7 @@ from ..errors import InvalidPosting, NotPending
 from ..models import BalanceDefinition, Member, PointsRequest
 from . import requests
 from .asking import Activity, Kind, Line, check_amount
-from .posting import finish, locked, post
+from .posting import finish, locked, post, split
 from .requests import Posting
 
 Status = PointsRequest.Status
@@ -78,6 +78,7 @@ def complete(request: PointsRequest, *, at: datetime | None = None) -> Posting:
         if row.status == Status.PENDING and _ends(row) > at:
             posted = ledger.enter(requests.activity_of(row), row, at=at)
             requests.complete(row, posted)
+            split(ledger, row, at=at)
             _settle(row, Status.COMPLETED, at=at)
             finish(ledger, row.member_id or 0, at=at)
             return requests.outcome(row, replayed=False)

@@ -60,6 +60,7 @@ def _write(
         ledger.promise(asked, request, at=at)
     else:
         ledger.post(asked, request, at=at)
+        split(ledger, request, at=at)
     finish(ledger, asked.member_id, at=at)
 
 
@@ -67,8 +68,9 @@ def locked(
     program_id: int, member_id: int, *, at: datetime | None
 ) -> tuple[Ledger, datetime]:
     """Return a ledger that holds a member, and the instant at which it does."""
-    evaluators.prepare(program_id)
+    prepared = evaluators.prepare(program_id)
     ledger = Ledger(program_id)
+    ledger.prepared = prepared
     ledger.hold([member_id])
     # The clock is read under the lock: along a chain, time never runs backwards.
     at = at or timezone.now()
@@ -76,11 +78,24 @@ def locked(
     return ledger, at
 
 
+def split(ledger: Ledger, request: requests.Made, *, at: datetime) -> None:
+    """Add to the outcome how what was earned splits between the rates of tiers."""
+    earned = requests.earned(request)
+    if earned and request.member_id:
+        shares = evaluators.split(
+            ledger.program_id, request.member_id, earned, at, prepared=ledger.prepared
+        )
+        if shares:
+            request.outcome["shares"] = [list(share) for share in shares]
+
+
 def finish(ledger: Ledger, member_id: int, *, at: datetime) -> None:
     """Write what the ledger holds, and have the member judged if anything was."""
     ledger.write(at=at)
     if ledger.links:
-        evaluators.evaluate(ledger.program_id, [member_id], at)
+        evaluators.evaluate(
+            ledger.program_id, [member_id], at, prepared=ledger.prepared
+        )
 
 
 def settle(member_ids: Iterable[int], at: datetime) -> int:

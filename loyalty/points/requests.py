@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 from .. import rows
 from ..errors import KEPT, PostingRefused, ReferenceReused
+from ..evaluators import Share
 from ..models import PointsEntry, PointsRequest
 from .asking import Activity, Asked, Line
 
@@ -42,6 +43,9 @@ class Posting:
     request: UUID
     member_id: int
     lines: tuple[Posted, ...]
+    #: How what was earned splits between the rates of tiers, in tier groups where
+    #: the purchase that upgrades can earn at the new rate.
+    shares: tuple[Share, ...] = ()
     status: str = Status.COMPLETED
     #: Whether this call wrote nothing, the request having been made before.
     replayed: bool = field(default=False, compare=False)
@@ -108,6 +112,16 @@ def complete(request: Made, lines: list[Posted]) -> None:
     }
 
 
+def earned(request: Made) -> dict[int, int]:
+    """Return what was credited for an activity, by balance definition."""
+    found: dict[int, int] = {}
+    for line in request.outcome.get("lines", ()):
+        if line["kind"] == PointsEntry.Kind.EARN:
+            definition = line["definition"]
+            found[definition] = found.get(definition, 0) + line["amount"]
+    return found
+
+
 def refuse(request: Request, refusal: PostingRefused) -> None:
     request.status = Status.REFUSED
     request.expires_at = None
@@ -165,6 +179,7 @@ def outcome(request: Made, *, replayed: bool) -> Posting:
             )
             for line in kept.get("lines", ())
         ),
+        shares=tuple(Share(*share) for share in kept.get("shares", ())),
         status=request.status,
         replayed=replayed,
     )

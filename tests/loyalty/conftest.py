@@ -42,7 +42,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, object]]:
     evaluator = evaluators.Evaluator(
         name="notes",
         prepare=lambda program_id: note("prepare", program_id),
-        evaluate=lambda program_id, member_ids, as_of: note(
+        evaluate=lambda program_id, member_ids, as_of, prepared: note(
             "evaluate", list(member_ids)
         ),
     )
