@@ -139,9 +139,11 @@ def _recalculate(
             _finish(program, holder, as_of, report, kind)
     except Overtaken:
         report.broke_off = True
-        Recalculation.objects.filter(program=program, holder=holder).update(
-            holder="", due_at=as_of
-        )
+        _release(program, holder, as_of)
+    except BaseException:
+        # Whoever interrupted this need not wait for the lease to be over.
+        _release(program, holder, as_of)
+        raise
     return report
 
 
@@ -153,6 +155,11 @@ def _try(program: Program, as_of: datetime) -> Report:
             report.add(ids, judging.catch_up(program.pk, ids, as_of))
             transaction.set_rollback(True)
     return report
+
+
+def _release(program: Program, holder: str, as_of: datetime) -> None:
+    own = Recalculation.objects.filter(program=program, holder=holder)
+    own.update(holder="", due_at=as_of)
 
 
 def _renew(program_id: int, holder: str, as_of: datetime) -> None:

@@ -161,7 +161,7 @@ def follow_switch(program: Program, at: datetime) -> None:
 def read(program: Program) -> dict[int, int]:
     """Return how many customers read as each live tier, counted plainly, now."""
     tiers = list(Tier.objects.filter(program=program.pk))
-    return _as_shown(program, tiers, holders(program))
+    return as_shown(program, tiers, holders(program))
 
 
 def holders(program: Program) -> dict[int, int]:
@@ -174,14 +174,22 @@ def count(
     program: Program, *, as_of: datetime, known_at: datetime | None = None
 ) -> dict[int, int]:
     """Count plainly who held which tier at an instant, as known now or then."""
+    return _by_tier(program, covering(program, as_of, known_at))
+
+
+def covering(program: Program, instant: datetime, known_at: datetime | None) -> Any:
+    """Return the intervals that cover an instant, as known now or then."""
     known = TierAssignment.objects.known_now()
     if known_at is not None:
         known = TierAssignment.objects.filter(
             Q(superseded_at__isnull=True) | Q(superseded_at__gt=known_at),
             recorded_at__lte=known_at,
         )
-    covering = Q(valid_until__isnull=True) | Q(valid_until__gt=as_of)
-    return _by_tier(program, known.filter(covering, valid_from__lte=as_of))
+    return known.filter(
+        Q(valid_until__isnull=True) | Q(valid_until__gt=instant),
+        member__program=program,
+        valid_from__lte=instant,
+    )
 
 
 def pending(program: Program) -> dict[int, int]:
@@ -212,6 +220,17 @@ def overlaid(
     }
 
 
+def as_shown(
+    program: Program, tiers: Iterable[Tier], held: Mapping[int, int]
+) -> dict[int, int]:
+    """Return what live tiers read as, going by who holds which."""
+    live = list(live_tiers(program))
+    status = Program.objects.values_list("tiers_status", flat=True).get(pk=program.pk)
+    if status != Program.TiersStatus.ACTIVE:
+        return overlaid(live, held, {tier.pk: tier.group_id for tier in tiers})
+    return {version.tier_id: held.get(version.tier_id, 0) for version in live}
+
+
 # Steps
 
 
@@ -228,7 +247,7 @@ def _tiers(program: Program) -> list[Tier]:
 
 def _show(program: Program, tiers: Sequence[Tier], as_of: datetime) -> None:
     """Write down the counts of live tiers, and what the rest hold."""
-    shown = _as_shown(program, tiers, {tier.pk: tier.holders for tier in tiers})
+    shown = as_shown(program, tiers, {tier.pk: tier.holders for tier in tiers})
     for tier in tiers:
         if tier.pk in shown:
             tier.customer_count = max(shown[tier.pk], 0)
@@ -236,22 +255,12 @@ def _show(program: Program, tiers: Sequence[Tier], as_of: datetime) -> None:
     Tier.objects.bulk_update(tiers, ["holders", "customer_count", "counted_at"])
 
 
-def _as_shown(
-    program: Program, tiers: Iterable[Tier], held: Mapping[int, int]
-) -> dict[int, int]:
-    live = list(live_tiers(program))
-    status = Program.objects.values_list("tiers_status", flat=True).get(pk=program.pk)
-    if status != Program.TiersStatus.ACTIVE:
-        return overlaid(live, held, {tier.pk: tier.group_id for tier in tiers})
-    return {version.tier_id: held.get(version.tier_id, 0) for version in live}
-
-
 def _differs(program: Program) -> bool:
     """Whether a count is not what the intervals say, with what was noted since."""
     tiers = list(Tier.objects.filter(program=program.pk))
     noted = pending(program)
     found = holders(program)
-    shown = _as_shown(program, tiers, {tier.pk: tier.holders for tier in tiers})
+    shown = as_shown(program, tiers, {tier.pk: tier.holders for tier in tiers})
     return any(
         tier.holders + noted.get(tier.pk, 0) != found.get(tier.pk, 0)
         or (

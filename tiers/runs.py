@@ -227,6 +227,9 @@ def _do(run: Run, piece: RunPiece, *, at: datetime | None, stop: Stop) -> None:
             if stop():
                 _give_back(piece, "")
                 return
+    except (KeyboardInterrupt, SystemExit):
+        _give_back(piece, "")
+        raise
     except Overtaken:
         logger.info("A piece was taken over", extra={"piece": piece.pk})
     except Exception as error:

@@ -1,6 +1,6 @@
 """How many customers held each tier when each local day began, for charts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
@@ -39,6 +39,14 @@ def customers_at(
     program: Program, instant: datetime, known_at: datetime
 ) -> dict[int, int]:
     """Return how many read as each tier that was live at an instant."""
+    held = counts.count(program, as_of=instant, known_at=known_at)
+    return as_shown(program, instant, held)
+
+
+def as_shown(
+    program: Program, instant: datetime, held: Mapping[int, int]
+) -> dict[int, int]:
+    """Return what the tiers that were live at an instant read as then."""
     versions = list(
         TierVersion.objects.filter(
             Q(live_until__isnull=True) | Q(live_until__gt=instant),
@@ -46,9 +54,6 @@ def customers_at(
             live_from__lte=instant,
         )
     )
-    if not versions:
-        return {}
-    held = counts.count(program, as_of=instant, known_at=known_at)
     if _were_active(program, instant):
         return {version.tier_id: held.get(version.tier_id, 0) for version in versions}
     groups = dict(Tier.objects.filter(program=program).values_list("pk", "group"))
