@@ -76,6 +76,16 @@ def test_a_lot_expires_once_and_at_its_own_instant(member, fading):
     assert points.verify(member) is None
 
 
+def test_settling_as_of_an_earlier_instant_undoes_nothing(member, fading):
+    earn(member, fading, 100, JANUARY)
+    settle(member, JANUARY + 500 * DAY)
+    assert settle(member, JANUARY + 300 * DAY) == 0
+    earn(member, fading, 50, JANUARY + DAY, at=JANUARY + 300 * DAY)
+    assert balance_of(member, fading) == 50
+    assert settle(member, JANUARY + 500 * DAY) == 1
+    assert balance_of(member, fading) == 0
+
+
 def test_what_has_expired_cannot_be_redeemed(member, fading):
     earn(member, fading, 100, JANUARY)
     earn(member, fading, 50, JANUARY + 100 * DAY)
