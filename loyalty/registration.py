@@ -79,9 +79,11 @@ def approval_required(program_id: int) -> bool:
 
 
 def visible_program_ids(user: Any) -> set[int] | None:
-    if not user.program_limits.exists():
-        return None
-    return set(user.program_limits.values_list("program_id", flat=True))
+    only: int | None = getattr(user, "only_program_id", None)
+    limits = set(user.program_limits.values_list("program_id", flat=True))
+    if only is None:
+        return limits or None
+    return {only} if not limits or only in limits else set()
 
 
 def waiver_sql() -> str:

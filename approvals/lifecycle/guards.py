@@ -33,6 +33,12 @@ def allowed(by: Any, role: str, program_id: int) -> None:
         )
 
 
+def publisher(by: Any) -> None:
+    """Refuse an API key that may draft only; a person who may draft may publish."""
+    if not getattr(by, "may_publish", True):
+        raise NotAllowed(f"{name_of(by)} may draft changes, but not publish them.")
+
+
 def in_state(version: Any, verb: str) -> None:
     if version.status not in TRANSITIONS[verb].sources:
         raise wrong_state(version, verb)

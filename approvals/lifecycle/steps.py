@@ -263,15 +263,20 @@ def void(held: ChangeSet, *, by: Any, at: datetime, reason: str, verb: str) -> N
 
 
 def contribute(version: Any, *, by: Any, role: str, at: datetime) -> None:
+    """Write down whose hand was in a version; behind an API key there may be two."""
+    hands = {by.pk: role}
+    for user_id in getattr(by, "behind_key", ()):
+        hands[user_id] = Contribution.Role.KEY_OWNER
     Contribution.objects.bulk_create(
         [
             Contribution(
                 kind=kinds.kind_of(version).name,
                 version_id=version.pk,
-                user=by,
+                user_id=user_id,
                 role=role,
                 created_at=at,
             )
+            for user_id, role in hands.items()
         ],
         ignore_conflicts=True,
     )

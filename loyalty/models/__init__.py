@@ -7,15 +7,18 @@ request makes every posting safe to repeat.
 """
 
 from .balances import BalanceDefinition, BalanceDefinitionVersion
+from .keys import ApiKey, KeyHolder
 from .ledger import Balance, LedgerSeal, PointsEntry, PointsRequest
 from .members import Contact, Member, Membership
 from .programs import Program, ProgramLimit, ProgramVersion
 
 __all__ = [
+    "ApiKey",
     "Balance",
     "BalanceDefinition",
     "BalanceDefinitionVersion",
     "Contact",
+    "KeyHolder",
     "LedgerSeal",
     "Member",
     "Membership",

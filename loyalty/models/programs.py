@@ -22,14 +22,19 @@ from ..fields import (
 
 class ProgramQuerySet(models.QuerySet["Program"]):
     def visible_to(self, user: Any) -> "ProgramQuerySet":
-        """The programs that a person may see: all, or those of their limits."""
+        """The programs that a person may see: all, or those of their limits.
+
+        Of these, whoever acts through an API key sees the key's own, if it has one.
+        """
         if not user.is_authenticated or not user.is_active:
             return self.none()
         limits = ProgramLimit.objects.filter(user=user)
         # Both questions inside whatever statement this becomes part of: a list then
         # needs no query of its own to learn what its reader may see.
         own = limits.filter(program=OuterRef("pk"))
-        return self.filter(~Exists(limits) | Exists(own))
+        visible = self.filter(~Exists(limits) | Exists(own))
+        only: int | None = getattr(user, "only_program_id", None)
+        return visible if only is None else visible.filter(pk=only)
 
     def with_live(self) -> "ProgramQuerySet":
         """Annotate ``live_name``: what the program is called today."""
