@@ -1,4 +1,4 @@
-"""Reasons to refuse an act on a member's tier."""
+"""Reasons to refuse an act on a tier, or on a member's."""
 
 from approvals.errors import Refused
 
@@ -34,3 +34,15 @@ class EndInPast(Refused):
     """The instant at which the override was to end has passed."""
 
     code = "end_in_past"
+
+
+class Taken(Refused):
+    """Another tier of the group has it; ``details["field"]`` says what."""
+
+    code = "taken"
+
+
+class LimitReached(Refused):
+    """There are as many tiers as the caller allows; ``details["most"]`` of them."""
+
+    code = "limit_reached"

@@ -48,8 +48,10 @@ STATUSES: Final[dict[type[Refused], int]] = {
     loyalty.PostingRefused: 409,
     loyalty.ReferenceReused: 409,
     tiers.AlreadyInTier: 409,
+    tiers.LimitReached: 409,
     tiers.OverrideInForce: 409,
     tiers.OverrideOver: 409,
+    tiers.Taken: 409,
     tiers.TierNotLive: 409,
 }
 
