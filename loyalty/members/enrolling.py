@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import Any
+from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
@@ -26,6 +27,8 @@ class Person:
     email: str = ""
     mobile: str = ""
     external_id: str = ""
+    #: The contact, where its id is known, or the id that a new one is to have.
+    contact_uuid: UUID | None = None
     #: Empty: a number is made from the contact's.
     subscription_id: str = ""
     card: str = ""
@@ -105,6 +108,8 @@ def _enrol_chunk(program: Program, part: list[Person], *, at: datetime) -> list[
 def _contact_of(person: Person, contacts: QuerySet[Contact]) -> Contact | None:
     """Return the contact that these details belong to, if there is one."""
     wanted = Q()
+    if person.contact_uuid:
+        wanted |= Q(uuid=person.contact_uuid)
     if person.external_id:
         wanted |= Q(external_id=person.external_id)
     if person.email:
@@ -120,6 +125,7 @@ def _contact_of(person: Person, contacts: QuerySet[Contact]) -> Contact | None:
 
 def _new_contact(person: Person, at: datetime) -> Contact:
     return Contact(
+        uuid=person.contact_uuid or uuid4(),
         name=person.name,
         email=address(person.email),
         mobile=person.mobile,

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from uuid import UUID
 
 import pytest
 from django.apps import apps
@@ -54,6 +55,16 @@ def test_a_person_is_one_contact_in_all_programs(program, maya):
     third = factories.make_program(maya, "Third")
     by_mail = members.enrol(third, Person(email="ada@example.ORG"), by=maya)
     assert first.contact_id == second.contact_id == by_mail.contact_id
+
+
+def test_a_contact_may_be_known_by_an_id_before_anything_else(program, maya):
+    known = Person(contact_uuid=UUID("33333333-3333-4333-8333-333333333333"))
+    member = members.enrol(program, known, by=maya)
+    assert member.contact.uuid == known.contact_uuid
+    again = factories.make_program(maya, "Another")
+    assert members.enrol(again, known, by=maya).contact == member.contact
+    with pytest.raises(AlreadyMember):
+        members.enrol(program, known, by=maya)
 
 
 def test_nobody_is_enrolled_twice(program, maya):
