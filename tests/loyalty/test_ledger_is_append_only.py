@@ -1,12 +1,23 @@
 """No route changes or removes a line of the ledger, and whoever finds one shows."""
 
+import random
+import uuid
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.db.models import CheckConstraint
 
 from approvals import triggers
 from loyalty import points
 from loyalty.models import Balance, Member, PointsEntry
+from tests.counts import count
+from tests.factories import LONG_AGO
 
+from .stories import set_rules
+
+DAY = timedelta(days=1)
 ENTRIES = PointsEntry._meta.db_table
 
 
@@ -161,3 +172,107 @@ def test_a_rewritten_tail_shows_in_the_head(unguarded):
     found = broken(unguarded)
     assert found.sequence == 5
     assert "ended on" in found.reason
+
+
+# Flips of single bits, anywhere in lines of every kind
+
+
+@pytest.fixture
+def varied(member, stars, maya, chen):
+    """The member, with lines of every kind."""
+    rules = {"availability_value": 12, "availability_unit": "MONTH"}
+    set_rules(stars, maya, chen, since=LONG_AGO + DAY, **rules)
+    then = LONG_AGO + 400 * DAY
+    shop = {"source": "shop", "by": None}
+    earned = points.earn(
+        member, stars, 90, reference="a", at=then, meta={"till": 7}, **shop
+    )
+    points.adjust(member, stars, 10, reference="b", at=then, **shop)
+    mug = points.redeem(member, stars, 30, reference="c", at=then, **shop)
+    points.refund(mug.entries.get(), amount=5, reference="d", at=then, **shop)
+    later = then + 500 * DAY
+    points.reverse(earned.entries.get(), amount=20, reference="e", at=later, **shop)
+    kinds = PointsEntry.objects.filter(member=member).values_list("kind", flat=True)
+    assert set(kinds) == set(PointsEntry.Kind.values)
+    return member
+
+
+#: What a flip can strike; the rest is keys of the database.
+STRUCK = ["uuid", "kind", "amount", "occurred_at", "window_at", "recorded_at"]
+STRUCK += ["description", "meta", "hash"]
+
+
+def test_every_flip_of_a_bit_is_found_where_it_is(varied):
+    dice = random.Random(2026)
+    lines = list(PointsEntry.objects.filter(member=varied).order_by("sequence"))
+    triggers.uninstall(connection)
+    with without_checks():
+        for _ in range(count(40, 200)):
+            line, field = dice.choice(lines), dice.choice(STRUCK)
+            rows = PointsEntry.objects.filter(pk=line.pk)
+            with transaction.atomic():
+                rows.update(**{field: flipped(getattr(line, field), dice)})
+                assert broken(varied).sequence == line.sequence, field
+                transaction.set_rollback(True)
+    triggers.install(connection)
+    assert points.verify(varied) is None
+
+
+def flipped(value, dice):
+    """Return a value of the same type with a single bit the other way round."""
+    if isinstance(value, int):
+        return value ^ (1 << dice.randrange(40))
+    if isinstance(value, datetime):
+        return value + dice.choice([1, -1]) * timedelta(
+            microseconds=1 << dice.randrange(40)
+        )
+    if isinstance(value, uuid.UUID):
+        return uuid.UUID(int=value.int ^ (1 << dice.randrange(128)))
+    if isinstance(value, dict):
+        return {**value, "more": dice.randrange(9)}
+    place = dice.randrange(len(value)) if value else 0
+    struck = chr(ord(value[place]) ^ 1) if value else "x"
+    return value[:place] + struck + value[place + 1 :]
+
+
+@contextmanager
+def without_checks():
+    """Let a line say what its table would refuse: a flip on the disk asks nobody."""
+    if connection.vendor != "sqlite":
+        with connection.cursor() as cursor:
+            # The test's own roll-back brings them again.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            for check in PointsEntry._meta.constraints:
+                if isinstance(check, CheckConstraint):
+                    cursor.execute(
+                        f"ALTER TABLE {ENTRIES} DROP CONSTRAINT IF EXISTS {check.name}"
+                    )
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA ignore_check_constraints = ON")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA ignore_check_constraints = OFF")
+
+
+def test_a_refund_that_is_moved_to_another_redemption_shows(varied):
+    """What a line concerns, and what it reverses, is part of its hash."""
+    triggers.uninstall(connection)
+    other = PointsEntry.objects.get(member=varied, kind="ADJUST")
+    for kind, field in (
+        ("REFUND", "concerns"),
+        ("EXPIRE", "concerns"),
+        ("REVERSAL", "reverses"),
+    ):
+        line = PointsEntry.objects.filter(member=varied, kind=kind).first()
+        was = getattr(line, f"{field}_id")
+        rows = PointsEntry.objects.filter(pk=line.pk)
+        rows.update(**{field: other})
+        if was != other.pk:
+            assert broken(varied).sequence == line.sequence
+        rows.update(**{field: was})
+    triggers.install(connection)
+    assert points.verify(varied) is None

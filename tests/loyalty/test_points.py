@@ -24,6 +24,7 @@ from loyalty.errors import (
     ReferenceReused,
 )
 from loyalty.models import Balance, Member, PointsEntry, PointsRequest
+from loyalty.points.ledger import Ledger
 from tests import factories
 
 from .stories import SHOP, balance_of, set_rules
@@ -305,6 +306,27 @@ def test_every_refusal_that_is_kept_can_be_raised_again():
         return {kind}.union(*map(below, kind.__subclasses__()))
 
     assert set(KEPT.values()) == below(PostingRefused) - {PostingRefused}
+
+
+@pytest.mark.parametrize("code", sorted(KEPT))
+def test_every_kind_of_refusal_is_remembered(
+    code, rich, stars, program, maya, chen, monkeypatch
+):
+    """Whatever was in the way is out of it; the same reference is refused again."""
+    refused = KEPT[code]("No.", left=1, kind="REVERSAL")
+    with monkeypatch.context() as broken:
+
+        def refuse(*asked, **options):
+            raise refused
+
+        broken.setattr(Ledger, "decide", refuse)
+        with pytest.raises(KEPT[code]):
+            points.earn(rich, stars, 5, reference="r", **SHOP)
+    with pytest.raises(KEPT[code]) as again:
+        points.earn(rich, stars, 5, reference="r", **SHOP)
+    assert (again.value.message, again.value.details) == ("No.", refused.details)
+    assert balance_of(rich, stars) == 100
+    points.earn(rich, stars, 5, reference="another", **SHOP)
 
 
 def test_a_posting_inside_a_transaction_of_the_caller_survives_a_twin(member, stars):
