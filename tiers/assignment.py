@@ -26,7 +26,7 @@ from loyalty.models import Member, Program
 from . import counts, judging, locks, outbox, runs, snapshots
 from .models import Recalculation, Run, Standing, TierGroup
 from .models.runs import LEASE
-from .runs import Overtaken, Stop
+from .runs import Moves, Overtaken, Stop
 from .sets import Move
 
 logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Report:
     reminded: int = 0
     #: Somebody else goes on in our place, or it was asked to stop.
     broke_off: bool = False
-    moves: Counter[tuple[int | None, int | None]] = field(default_factory=Counter)
+    moves: Moves = field(default_factory=Counter)
 
     def add(self, ids: Sequence[int], moves: Sequence[Move]) -> None:
         self.members += len(ids)
@@ -75,9 +75,8 @@ def tick(*, as_of: datetime, stop: Stop = lambda: False) -> Report:
         if not Recalculation.objects.filter(pk=row.pk).claim(as_of, holder):
             continue
         try:
-            report = _recalculate(
-                row.program, holder, as_of, stop, seconds=SECONDS_FOR_RUNS
-            )
+            record = Run(program=row.program, kind=Run.Kind.TICK)
+            report = _recalculate(record, holder, as_of, stop, seconds=SECONDS_FOR_RUNS)
         except Exception:
             # Ours to mend, and tried again after the lease; the others go on.
             logger.exception("A tick broke off", extra={"program": row.program_id})
@@ -93,6 +92,8 @@ def recalculate(
     *,
     as_of: datetime,
     dry_run: bool = False,
+    by: Any = None,
+    reason: str = "",
     seconds: float | None = None,
     stop: Stop = lambda: False,
 ) -> Report:
@@ -108,20 +109,15 @@ def recalculate(
     _make_missing_rows(as_of, program.pk)
     holder = runs.worker_name()
     Recalculation.objects.filter(program=program).take(as_of, holder)
-    return _recalculate(
-        program, holder, as_of, stop, seconds=seconds, kind=Run.Kind.RECALCULATE
-    )
+    record = Run(program=program, kind=Run.Kind.RECALCULATE, asked_by=by, reason=reason)
+    return _recalculate(record, holder, as_of, stop, seconds=seconds)
 
 
 def _recalculate(
-    program: Program,
-    holder: str,
-    as_of: datetime,
-    stop: Stop,
-    *,
-    seconds: float | None,
-    kind: str = Run.Kind.TICK,
+    record: Run, holder: str, as_of: datetime, stop: Stop, *, seconds: float | None
 ) -> Report:
+    """Do the work of a tick; ``record`` is what is put on record of it, if anything."""
+    program = record.program
     report = Report()
     groups = judging.groups_of(program.pk)
     try:
@@ -136,7 +132,9 @@ def _recalculate(
         report.reminded = _remind(program.pk, groups, holder, as_of, stop)
         # As of when a run judges, nobody knows better before it has finished.
         if all(run.as_of is None or run.as_of > as_of for run in open_runs):
-            _finish(program, holder, as_of, report, kind)
+            _finish(record, holder, as_of, report)
+        else:
+            _release(program, holder, as_of)
     except Overtaken:
         report.broke_off = True
         _release(program, holder, as_of)
@@ -193,19 +191,16 @@ def _remind(
     return reminded
 
 
-def _finish(
-    program: Program, holder: str, as_of: datetime, report: Report, kind: str
-) -> None:
+def _finish(record: Run, holder: str, as_of: datetime, report: Report) -> None:
     """Make the counts true for the tick's instant, and say when the next is due."""
+    program = record.program
     with transaction.atomic():
         counted_at = counts.add_up(program, as_of=as_of)
         own = Recalculation.objects.filter(program=program, holder=holder)
         if not own.update(**_finished(as_of, report)):
             raise Overtaken
         if report.members:
-            runs.note(
-                program, kind, as_of=as_of, moves=report.moves, members=report.members
-            )
+            runs.note(record, as_of=as_of, moves=report.moves, members=report.members)
     row = Recalculation.objects.filter(program=program)
     last = row.values_list("snapshot_day", flat=True).get()
     snapshots.take(program, last=last, as_of=counted_at)
@@ -234,7 +229,7 @@ def follow_rules(program_id: int, *, at: datetime) -> None:
     """
     program = Program.objects.get(pk=program_id)
     _make_missing_rows(at, program_id)
-    run = _begin(program, judging.groups_of(program_id), at)
+    run = runs.begin(program, Run.Kind.PUBLISH, at=at)
     members = Member.objects.filter(program=program_id).values_list("pk")
     number = len(members[: SMALL_PROGRAM + 1])
     if number > SMALL_PROGRAM:
@@ -268,15 +263,10 @@ def _work_on_runs(
     stale = [group for group in groups if group.applied_ruleset != group.ruleset]
     open_runs = list(Run.objects.open().filter(program=program))
     if stale and not open_runs and not _failed_before(program, stale):
-        open_runs = [_begin(program, groups, as_of)]
+        open_runs = [runs.begin(program, Run.Kind.PUBLISH, at=as_of)]
     for run in open_runs:
         runs.work(run, seconds=seconds, stop=stop)
     return [run for run in open_runs if not runs.is_over(run)]
-
-
-def _begin(program: Program, groups: Sequence[TierGroup], at: datetime) -> Run:
-    stale = [group for group in groups if group.applied_ruleset != group.ruleset]
-    return runs.begin(program, Run.Kind.PUBLISH, at=at, groups=stale)
 
 
 def _failed_before(program: Program, stale: Sequence[TierGroup]) -> bool:

@@ -34,6 +34,8 @@ PIECE = 10_000
 CHUNK = 1000
 
 Stop = Callable[[], bool]
+#: How many members went from one tier to another; None is holding none.
+Moves = Counter[tuple[int | None, int | None]]
 
 
 class Overtaken(Exception):
@@ -62,21 +64,21 @@ def begin(
     by: Any = None,
     reason: str = "",
     as_of: datetime | None = None,
-    groups: Iterable[TierGroup] = (),
 ) -> Run:
     """Begin a run over everybody who is a member now.
 
-    When it has finished, ``groups`` are applied as they are now. Open runs of the
+    When it has finished, the rules are applied as they are now. Open runs of the
     same kind end: this one judges all of their members too, by newer rules.
     """
-    groups = list(groups)
+    groups = judging.groups_of(program.pk)
+    changed = [group for group in groups if group.applied_ruleset != group.ruleset]
     for open_run in Run.objects.open().filter(program=program, kind=kind):
         _end(open_run, at)
     members = Member.objects.filter(program=program)
     last = members.order_by("-pk").values_list("pk", flat=True).first()
     run: Run = Run.objects.create(
         program=program,
-        group=groups[0] if len(groups) == 1 else None,
+        group=changed[0] if len(changed) == 1 else None,
         kind=kind,
         rulesets={str(group.pk): group.ruleset for group in groups},
         as_of=as_of,
@@ -88,21 +90,14 @@ def begin(
     return run
 
 
-def note(
-    program: Program, kind: str, *, as_of: datetime, moves: Counter[Any], members: int
-) -> None:
+def note(record: Run, *, as_of: datetime, moves: Moves, members: int) -> None:
     """Put on record what a tick, or a recalculation by hand, has done."""
-    Run.objects.create(
-        program=program,
-        kind=kind,
-        as_of=as_of,
-        created_at=as_of,
-        finished_at=timezone.now(),
-        expected=members,
-        members=members,
-        moved=sum(moves.values()),
-        moves=listed(moves),
-    )
+    record.as_of = record.created_at = as_of
+    record.finished_at = timezone.now()
+    record.expected = record.members = members
+    record.moved = sum(moves.values())
+    record.moves = listed(moves)
+    record.save(force_insert=True)
 
 
 def is_over(run: Run) -> bool:
@@ -283,7 +278,7 @@ def _put_aside(piece: RunPiece, now: datetime) -> None:
 
 
 def _end(run: Run, at: datetime, *, failed: bool = False) -> None:
-    moves: Counter[tuple[int | None, int | None]] = Counter()
+    moves: Moves = Counter()
     pieces = list(RunPiece.objects.filter(run=run))
     for piece in pieces:
         moves.update(_unlisted(piece.moves))
@@ -298,7 +293,7 @@ def _end(run: Run, at: datetime, *, failed: bool = False) -> None:
 # Moves, counted
 
 
-def tally(moves: Iterable[Move]) -> Counter[tuple[int | None, int | None]]:
+def tally(moves: Iterable[Move]) -> Moves:
     return Counter((move.before, move.after) for move in moves)
 
 
@@ -310,8 +305,8 @@ def listed(moves: Mapping[Any, int]) -> list[list[int | None]]:
 
 def _unlisted(
     moves: Iterable[tuple[int | None, int | None, int]],
-) -> Counter[tuple[int | None, int | None]]:
-    found: Counter[tuple[int | None, int | None]] = Counter()
+) -> Moves:
+    found: Moves = Counter()
     for before, after, members in moves:
         found[before, after] += members
     return found

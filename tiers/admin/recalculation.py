@@ -17,6 +17,9 @@ from loyalty.models import Program
 
 from .. import assignment
 
+#: So long a page may wait for members whom a publication moves; workers do the rest.
+SECONDS = 10
+
 
 def recalculate_button(request: HttpRequest, thing: Any) -> list[Button]:
     if not request.user.has_perm("loyalty.operate_programs"):
@@ -35,7 +38,9 @@ def recalculate_act(request: HttpRequest, program: Program, thing: Any) -> Act:
         if refusal:
             raise refusal
         now = timezone.now()
-        report = assignment.recalculate(program, as_of=now)
+        report = assignment.recalculate(
+            program, as_of=now, by=user, reason=said["comment"], seconds=SECONDS
+        )
         audit.record(
             "recalculate",
             by=user,

@@ -122,7 +122,7 @@ class Run(models.Model):
     asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )
-    reason = models.CharField(max_length=255, blank=True, default="")
+    reason = models.TextField(blank=True, default="")
     created_at = models.DateTimeField()
     next_member = models.BigIntegerField(default=0)
     last_member = models.BigIntegerField(default=-1)

@@ -1,21 +1,20 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
+from loyalty.management import arguments
 from tiers import counts
 from tiers.models import Recalculation
 
 from ._program import add_program, chosen_programs
 
 
-class Command(BaseCommand):
-    help = "Count the customers of every tier anew."
+class Command(arguments.Command):
+    help = "Count the customers of every tier plainly, and mend the counts that differ."
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_program(parser)
-        parser.add_argument(
-            "--dry-run", action="store_true", help="Count and print; write nothing."
-        )
+        arguments.add_dry_run(parser, "Count and print; write nothing.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         for program in chosen_programs(options["program"]):
@@ -29,6 +28,5 @@ class Command(BaseCommand):
                 else counts.refresh(program, as_of=row.as_of)
             )
             self.stdout.write(
-                f"{program}: {sum(found.values())} customers in {len(found)} tiers, "
-                f"as of {row.as_of:%Y-%m-%d %H:%M:%S} UTC."
+                f"{program}: {sum(found.values())} customers in {len(found)} tiers."
             )
