@@ -24,8 +24,8 @@ from django.urls import include, path
 from rest_framework.request import Request
 
 from tests.tiers.api import gemstone
+from tiers.api.access import HasPermission
 from tiers.api.authentication import BasicAuthentication
-from tiers.api.capillary.protocol import HasPermission
 from tiers.api.capillary.views import TierList
 
 ROUNDS = 15

@@ -1,133 +1,164 @@
-"""HTTP Basic for people of the back office, without a password hash per call.
+"""Who asks: API keys, access tokens made of them, and people by name and password.
 
-Hashing a password costs a tenth of a second, on purpose. A system that reads the
-list every few seconds would pay that each time, so a password that was right is
-remembered for a short while: not the password, but a digest of it, keyed with
-``SECRET_KEY``, together with the account's id and its stored hash.
+Each class is one way of asking; a voice lists those that its vendor's clients use.
+``request.user`` is the person: themselves, or as their key's holder, cut down to what
+the key may. ``request.auth`` is the key, or None for a person.
 
-* The account is read on every call. Deactivating it works at once, and so does a new
-  password: the stored hash differs, and with it the digest.
-* Only right passwords are remembered, and for the address they came from. A wrong one
-  from there makes us forget: the next call is judged by ``authenticate`` again, where
-  django-axes counts failures and locks out.
-* A copy of the cache is of no use to anybody who has not got ``SECRET_KEY``.
+Whatever is wrong with a key (unknown, revoked, expired, of somebody who has left) is
+refused alike, and only the log says which it was.
 """
 
-from typing import Any
+from typing import Any, Final
 
-import structlog
-from axes.handlers.proxy import AxesProxyHandler
-from axes.helpers import get_client_ip_address
-from django.conf import settings
-from django.contrib.auth import authenticate
-from django.contrib.auth.models import User
-from django.core.cache import cache
-from django.http import HttpRequest
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.core import signing
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import authentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-logger = structlog.get_logger(__name__)
+from loyalty import keys
+from loyalty.models import ApiKey, KeyHolder
 
-REMEMBERED_SECONDS = 60
-_LONGEST_NAME = User._meta.get_field("username").max_length or 150
+from .basic import BasicAuthentication
+
+__all__ = [
+    "BasicAuthentication",
+    "BrevoKey",
+    "CapillaryToken",
+    "NativeKey",
+    "WixKey",
+    "exchange",
+]
+
+#: For how long an access token is good; its key is looked at on every call.
+TOKEN_SECONDS: Final = 3600
+_SALT = "tierwright.api.access-token"
 
 
-class BasicAuthentication(authentication.BasicAuthentication):
-    """Lets the users of the admin in, by name and password."""
+class KeyAuthentication(authentication.BaseAuthentication):
+    """An API key in a header; subclasses say in which."""
 
-    www_authenticate_realm = "Tierwright"
+    header = "Authorization"
+    #: What stands before the key there; empty for the bare key.
+    schemes: tuple[str, ...] = ("",)
+    challenge = 'Api-Key realm="Tierwright"'
 
-    def authenticate_credentials(
-        self, userid: str, password: str, request: Request | None = None
-    ) -> tuple[User, None]:
-        assert request is not None
-        if len(userid) > _LONGEST_NAME or "\0" in userid:
-            # Nobody is called that, and neither the accounts nor the record of
-            # failed logins has room for it.
+    def authenticate(self, request: Request) -> tuple[KeyHolder, ApiKey] | None:
+        presented = self.presented(request)
+        if presented is None:
+            return None
+        key = self.recognise(presented)
+        if key is None:
             raise AuthenticationFailed
-        # Django's own request: axes keeps its notes there, and DRF's would begin to
-        # parse the body when asked for POST.
-        http = request._request
-        known = next(iter(User.objects.filter(username=userid)), None)
-        key = _key(known, http) if known else ""
-        if known and known.is_active and _remembers(key, _digest(known, password)):
-            return known, None
-        user = authenticate(http, username=userid, password=password)
-        if user is None:
-            if key:
-                _forget(key)
-            # Else the middleware of axes would put its page for people in the place
-            # of our answer.
-            http.axes_locked_out = False  # type: ignore[attr-defined]
-            raise AuthenticationFailed
-        assert isinstance(user, User)
-        _remember(key or _key(user, http), _digest(user, password))
-        _forgive(user, http)
-        return user, None
+        keys.note_use(key)
+        return key.holder, key
+
+    def presented(self, request: Request) -> str | None:
+        """Return what was sent as a key; None where nothing was, in this way."""
+        value: str | None = request.headers.get(self.header)
+        if value is None:
+            return None
+        word, space, rest = value.strip().partition(" ")
+        if not space:
+            return word if "" in self.schemes else None
+        named = word.lower() in {scheme.lower() for scheme in self.schemes}
+        return rest.strip() if named else None
+
+    def recognise(self, presented: str) -> ApiKey | None:
+        return keys.recognise(presented)
 
     def authenticate_header(self, request: Request) -> str:
-        return f'Basic realm="{self.www_authenticate_realm}", charset="UTF-8"'
+        return self.challenge
 
 
-def _key(user: User, http: HttpRequest) -> str:
-    return f"basic-auth:{user.pk}:{get_client_ip_address(http)}"
+class NativeKey(KeyAuthentication):
+    """``Authorization: Api-Key <key>``."""
+
+    schemes = ("Api-Key",)
 
 
-def _digest(user: User, password: str) -> str:
-    # NUL is in no stored hash, so no two triples give one text.
-    text = f"{user.pk}\0{user.password}\0{password}"
-    return salted_hmac(__name__, text, algorithm="sha256").hexdigest()
+class BrevoKey(KeyAuthentication):
+    """``api-key: <key>``."""
+
+    header = "api-key"
 
 
-# A cache that is down costs time, never the answer; each back end fails in exceptions
-# of its own.
+class BrevoBearer(KeyAuthentication):
+    """``Authorization: Bearer <key>``, as the vendor's Python client can send it."""
+
+    schemes = ("Bearer",)
 
 
-def _remembers(key: str, digest: str) -> bool:
-    try:
-        remembered = cache.get(key)
-    except Exception:
-        logger.warning("cache_unavailable", exc_info=True)
-        return False
-    return isinstance(remembered, str) and constant_time_compare(remembered, digest)
+class WixKey(KeyAuthentication):
+    """``Authorization: <key>``, bare or after ``Bearer``.
 
-
-def _remember(key: str, digest: str) -> None:
-    try:
-        cache.set(key, digest, REMEMBERED_SECONDS)
-    except Exception:
-        logger.warning("cache_unavailable", exc_info=True)
-
-
-def _forget(key: str) -> None:
-    try:
-        cache.delete(key)
-    except Exception:
-        logger.warning("cache_unavailable", exc_info=True)
-
-
-def _forgive(user: User, http: HttpRequest) -> None:
-    """Let a right password clear the count of wrong ones, as logging in does.
-
-    A call is no login, so axes does not hear of it by itself.
+    Which site is meant stands in ``wix-site-id``, which is the uuid of a program.
     """
-    credentials = {"username": user.get_username()}
-    if settings.AXES_RESET_ON_SUCCESS and AxesProxyHandler.get_failures(
-        http, credentials
-    ):
-        AxesProxyHandler.reset_attempts(
-            username=user.get_username(), ip_address=get_client_ip_address(http)
-        )
+
+    schemes = ("", "Bearer")
 
 
-class BasicScheme(OpenApiAuthenticationExtension):
-    """How the schema describes it."""
+# Access tokens
 
-    target_class = BasicAuthentication
-    name = "basicAuth"
+
+class CapillaryToken(KeyAuthentication):
+    """``X-CAP-API-OAUTH-TOKEN: <token>``, the token having been exchanged for a key."""
+
+    header = "X-CAP-API-OAUTH-TOKEN"
+
+    def recognise(self, presented: str) -> ApiKey | None:
+        """Return the key that a token was given for, while both are good.
+
+        A token is signed, not stored: it says which key it stands for, and ends with it.
+        """
+        try:
+            prefix = signing.loads(presented, salt=_SALT, max_age=TOKEN_SECONDS)
+        except signing.BadSignature:
+            return None
+        key = keys.found(prefix)
+        return key if key is not None and not key.why_refused() else None
+
+
+def exchange(key: str, secret: str) -> str | None:
+    """Return an access token for the two halves of a usable key; else None."""
+    recognised = keys.recognise(f"{key}.{secret}")
+    if recognised is None:
+        return None
+    keys.note_use(recognised)
+    return signing.dumps(recognised.prefix, salt=_SALT)
+
+
+# How the schema describes them
+
+
+class NativeKeyScheme(OpenApiAuthenticationExtension):
+    target_class = NativeKey
+    name = "apiKey"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "http", "scheme": "basic"}
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": self.target.header,
+            "description": str(self.target.__doc__),
+        }
+
+
+class BrevoKeyScheme(NativeKeyScheme):
+    target_class = BrevoKey
+    name = "brevoKey"
+
+
+class BrevoBearerScheme(NativeKeyScheme):
+    target_class = BrevoBearer
+    name = "brevoBearer"
+
+
+class WixKeyScheme(NativeKeyScheme):
+    target_class = WixKey
+    name = "wixKey"
+
+
+class CapillaryTokenScheme(NativeKeyScheme):
+    target_class = CapillaryToken
+    name = "capillaryToken"

@@ -11,7 +11,7 @@ from django.test import Client
 
 from tests import factories
 from tests.tiers.api.conftest import basic
-from tiers.api import authentication
+from tiers.api import basic as remembering
 
 HERE, ELSEWHERE = "192.0.2.1", "192.0.2.2"
 
@@ -50,7 +50,7 @@ def test_a_right_password_is_hashed_once_for_many_calls(aude, hashings):
 
 def test_a_right_password_is_forgotten_after_a_while(aude, hashings, monkeypatch):
     # The cache's own clock decides, which is another server's: it is waited for.
-    monkeypatch.setattr(authentication, "REMEMBERED_SECONDS", 1)
+    monkeypatch.setattr(remembering, "REMEMBERED_SECONDS", 1)
     assert status(basic("aude")) == 200
     time.sleep(1.5)
     assert status(basic("aude")) == 200

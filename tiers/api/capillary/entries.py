@@ -117,6 +117,8 @@ def entries(program_id: int, *, visible_to: User) -> list["Entry"]:
     """
     if not visible_to.is_active or abs(program_id) > BigIntegerField.MAX_BIGINT:
         return []
+    if getattr(visible_to, "only_program_id", None) not in (None, program_id):
+        return []
     versions = VERSIONS.run(program_id, visible_to.pk)
     live = [version for version in versions if version.status == Status.LIVE]
     being_changed = {v.tier_id for v in versions if v.status != Status.LIVE}

@@ -2,15 +2,12 @@
 
 import uuid
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any, Final
 
 import structlog
-from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import Http404
-from rest_framework import exceptions, permissions, renderers
+from rest_framework import exceptions, renderers
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,9 +15,9 @@ from rest_framework.views import APIView, set_rollback
 
 from approvals.errors import Refused
 
-from ..authentication import BasicAuthentication
+from ..access import HasPermission
+from ..authentication import BasicAuthentication, CapillaryToken, NativeKey
 from ..errors import UnknownTier, status_of
-from ..statements import Statement
 
 # Errors
 
@@ -123,36 +120,10 @@ class EnvelopeRenderer(renderers.JSONRenderer):
 # The base view
 
 
-@lru_cache
-def holders_of(permission: str) -> Statement:
-    """Return the statement that finds a user if they hold a permission.
-
-    ``has_perm`` would read all permissions, the person's own and their groups'.
-    """
-
-    def build(user_id: int) -> QuerySet[User]:
-        holders: QuerySet[User] = User.objects.with_perm(
-            permission, backend="django.contrib.auth.backends.ModelBackend"
-        )
-        return holders.filter(pk=user_id)
-
-    return Statement(["pk"], build)
-
-
-class HasPermission(permissions.BasePermission):
-    """Asks for the permission that the view names."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        user = request.user
-        if not user.is_authenticated:
-            return False
-        return bool(holders_of(view.permission).run(user.pk))
-
-
 class CapillaryView(APIView):
     """What all endpoints of this voice have in common."""
 
-    authentication_classes: Any = (BasicAuthentication,)
+    authentication_classes: Any = (BasicAuthentication, CapillaryToken, NativeKey)
     permission_classes: Any = (HasPermission,)
     renderer_classes = (EnvelopeRenderer,)
     parser_classes = (JSONParser,)
