@@ -7,6 +7,7 @@ says from when to when a member held a tier, and why. **Runs** keep both up to d
 """
 
 from .acts import ManualMove, OrderedEvaluation, Override
+from .answers import KeptAnswer
 from .assignments import Standing, TierAssignment
 from .counting import CountChange, TierSnapshot
 from .events import TierEvent
@@ -16,6 +17,7 @@ from .tiers import Tier, TierVersion
 
 __all__ = [
     "CountChange",
+    "KeptAnswer",
     "ManualMove",
     "OrderedEvaluation",
     "Override",
