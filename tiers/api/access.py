@@ -12,6 +12,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from rest_framework import permissions
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
 
 from loyalty.models import KeyHolder, Program
@@ -70,7 +71,10 @@ class HasPermission(permissions.BasePermission):
         if not request.user or not request.user.is_authenticated:
             return False
         needed: Any = view.permission
-        permission = needed if isinstance(needed, str) else needed[request.method]
+        method = "GET" if request.method == "HEAD" else request.method
+        if not isinstance(needed, str) and method not in needed:
+            raise MethodNotAllowed(request.method)
+        permission = needed if isinstance(needed, str) else needed[method]
         if not within_scopes(request, permission):
             self.message = "This API key's scopes do not cover that."
             self.code = "insufficient_scope"
