@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import F
+from django.utils import timezone
 
 from approvals import kinds
 from approvals.text import comparable
 
-from . import guards, wording
+from . import guards, points, wording
 from .models import (
     BalanceDefinition,
     BalanceDefinitionVersion,
@@ -54,6 +55,7 @@ def register() -> None:
             program_id=lambda version: version.balance_definition.program_id,
             lock=lambda versions: None,
             checks=[balance_problems],
+            followers=[follow_terms],
             discarded=discard_balance_definition,
         )
     )
@@ -145,6 +147,14 @@ def count_settings_revision(versions: Sequence[Any], at: datetime) -> None:
     Program.objects.filter(pk__in=ids).update(
         settings_revision=F("settings_revision") + 1
     )
+
+
+def follow_terms(versions: Sequence[Any], at: datetime) -> None:
+    """Tell what was earned since ``at``, when a scheduled change was to go live."""
+    for version in versions:
+        if version.availability_value or version.expires_on:
+            definition = version.balance_definition_id
+            points.follow_terms(definition, since=at, at=timezone.now())
 
 
 def discard_balance_definition(version: Any, by: Any, at: datetime) -> None:

@@ -18,12 +18,12 @@ from .asking import MAX_AMOUNT, Activity, Correction, Line
 from .bulk import Problem, Report, post_many
 from .corrections import refund, reverse, reverse_activity
 from .phases import begin, cancel, complete, expire_pending
-from .posting import expire, settle
+from .posting import expire, follow_terms, settle
 from .requests import Posted, Posting, outcome
 from .rules import Rules, balance_named, to_units
 from .sealing import seal, seal_due, verify_seals
 from .verbs import adjust, adjust_to, earn, post_activity, redeem
-from .verification import verify
+from .verification import verify, verify_expiries
 
 __all__ = [
     "MAX_AMOUNT",
@@ -44,6 +44,7 @@ __all__ = [
     "earn",
     "expire",
     "expire_pending",
+    "follow_terms",
     "outcome",
     "post_activity",
     "post_many",
@@ -56,5 +57,6 @@ __all__ = [
     "settle",
     "to_units",
     "verify",
+    "verify_expiries",
     "verify_seals",
 ]

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from .. import evaluators
-from ..models import Member
+from ..models import Member, PointsEntry
 from . import asking, requests
 from .asking import Activity, Asked
 from .ledger import Ledger
@@ -134,3 +134,25 @@ def expire(program_id: int, *, as_of: datetime, dry_run: bool = False) -> int:
                 transaction.set_rollback(True)
         last = ids[-1]
     return lines
+
+
+def follow_terms(definition_id: int, *, since: datetime, at: datetime) -> int:
+    """Let credits that came after a term's beginning learn when they expire.
+
+    A change that was scheduled is in force from its instant, and published a little
+    later; what was earned in between did not know of it. Returns how many members.
+    """
+    lines = PointsEntry.objects.filter(
+        balance_definition=definition_id, occurred_at__gte=since, recorded_at__gte=since
+    )
+    members = Member.objects.filter(pk__in=lines.values("member")).order_by("pk")
+    found = list(members.values_list("pk", "program_id"))
+    for start in range(0, len(found), CHUNK):
+        part = found[start : start + CHUNK]
+        ledger = Ledger(part[0][1])
+        ledger.hold(pk for pk, _ in part)
+        ledger.read(at)
+        for account in ledger.accounts.values():
+            account.is_behind = ledger.calendar is not None
+        ledger.write(at=at)
+    return len(found)

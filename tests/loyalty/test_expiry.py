@@ -4,11 +4,12 @@ import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Sum
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from approvals import lifecycle, schedule, triggers
 from loyalty import points
 from loyalty.errors import InsufficientPoints
 from loyalty.models import Balance, Member, PointsEntry
@@ -133,6 +134,7 @@ def test_a_late_line_that_shows_that_less_expired_corrects_the_expiry(member, fa
     assert lines_of(member)[-2:] == [("ADJUST", -40), ("REVERSAL", 40)]
     assert balance_of(member, fading) == 50
     reversal = PointsEntry.objects.get(kind="REVERSAL")
+    assert reversal.reverses
     assert reversal.occurred_at == reversal.reverses.occurred_at
 
 
@@ -201,6 +203,41 @@ def test_a_credit_keeps_the_term_under_which_it_was_earned(member, fading, maya,
     earn(member, fading, 5, JANUARY + 21 * DAY)
     settle(member, JANUARY + 900 * DAY)
     assert balance_of(member, fading) == 5
+
+
+def test_a_term_that_is_published_late_holds_for_what_came_in_between(
+    member, stars, maya, chen
+):
+    live = stars.versions.live().get()
+    changes = {"availability_value": 12, "availability_unit": "MONTH"}
+    draft = lifecycle.draft_change(live, by=maya, changes=changes)
+    change_set = lifecycle.submit(
+        [draft], by=maya, at=JANUARY, go_live_at=JANUARY + DAY
+    )
+    factories.approve(change_set, chen, at=JANUARY)
+    earn(member, stars, 10, JANUARY)
+    earn(member, stars, 20, JANUARY + 2 * DAY)
+    schedule.go_live_due(as_of=JANUARY + 3 * DAY)
+    # By today both would be gone; what came before the term lasts.
+    gone = PointsEntry.objects.get(member=member, kind="EXPIRE")
+    assert (gone.amount, gone.occurred_at) == (-20, datetime(2025, 1, 12, tzinfo=UTC))
+    assert balance_of(member, stars) == 10
+
+
+def test_what_has_expired_is_verified_from_scratch(member, fading):
+    earn(member, fading, 100, JANUARY)
+    earn(member, fading, 50, JANUARY + 100 * DAY)
+    settle(member, JANUARY + 380 * DAY)
+    ids = [member.pk]
+    assert list(points.verify_expiries(member.program_id, ids)) == []
+    Member.objects.update(expires_next_at=None)
+    found = list(points.verify_expiries(member.program_id, ids))
+    assert len(found) == 1
+    assert "is off by -50" in found[0]
+    triggers.uninstall(connection)
+    PointsEntry.objects.filter(kind="EXPIRE").update(amount=-99)
+    triggers.install(connection)
+    assert len(list(points.verify_expiries(member.program_id, ids))) == 2
 
 
 def test_balances_expire_each_by_its_own_rules(member, fading, money):
