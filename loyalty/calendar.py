@@ -5,9 +5,12 @@ zone's own rules. Steps of months are counted from the date itself, never one af
 the other: 31 January plus two months is 31 March.
 """
 
+from calendar import isleap
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
+
+_LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def local_date(instant: datetime, zone: str) -> date:
@@ -59,5 +62,4 @@ def leaving_day(day: date, months: int | None) -> date:
 
 
 def _month_length(year: int, month: int) -> int:
-    following = date(year + month // 12, month % 12 + 1, 1)
-    return (following - timedelta(days=1)).day
+    return 29 if month == 2 and isleap(year) else _LENGTHS[month - 1]

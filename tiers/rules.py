@@ -225,7 +225,7 @@ class _Compiler:
             months = asked.months or own.months
             measure = Measure(own.kind, self._balance(asked.balance), months)
             if asked.months:
-                measure = replace(measure, kind="WINDOW")
+                measure = measure._replace(kind="WINDOW")
             tests.append(self._condition(measure, asked.minimum))
         least = [
             self._condition(

@@ -10,18 +10,28 @@ from .words import QUALIFYING, Condition, Ladder, Line, Measure, Rung, Span, Tes
 
 def contribution(line: Line, measure: Measure, zone: str) -> Span | None:
     """Return when a line weighs in a measure, or None if it never does."""
-    if line.balance != measure.balance:
+    if not weighs(line, measure):
         return None
-    if measure.kind == "CURRENT":
-        return Span(line.occurred_at)
-    if line.weighs_as not in QUALIFYING:
-        return None
-    if measure.kind == "LIFETIME":
-        return Span(line.occurred_at)
-    day = leaving_day(local_date(line.window_at, zone), measure.months)
-    end = first_instant(day, zone)
+    end = weighs_until(line, measure, zone)
     # A reversal that comes when its original has left takes nothing away.
-    return Span(line.occurred_at, end) if line.occurred_at < end else None
+    if end is not None and end <= line.occurred_at:
+        return None
+    return Span(line.occurred_at, end)
+
+
+def weighs(line: Line, measure: Measure) -> bool:
+    """Whether a measure is made of such lines."""
+    return line.balance == measure.balance and (
+        measure.kind == "CURRENT" or line.weighs_as in QUALIFYING
+    )
+
+
+def weighs_until(line: Line, measure: Measure, zone: str) -> datetime | None:
+    """Return when a line that weighs from its instant on stops; None is never."""
+    if measure.kind != "WINDOW":
+        return None
+    day = leaving_day(local_date(line.window_at, zone), measure.months)
+    return first_instant(day, zone)
 
 
 def measured(
@@ -65,16 +75,21 @@ def holds(test: Test, amounts: Mapping[Measure, int]) -> bool:
 
 def satisfied(rung: Rung, amounts: Mapping[Measure, int]) -> bool:
     """Whether all conditions of a rung hold; one given by hand has none."""
-    return all(holds(test, amounts) for test in rung.conditions)
+    # A plain loop: this is asked at every instant of every member.
+    for test in rung.conditions:  # noqa: SIM110
+        if not holds(test, amounts):
+            return False
+    return True
 
 
 def target(
     ladder: Ladder, amounts: Mapping[Measure, int], below: int | None = None
 ) -> int:
     """Return the highest rung that a member can reach, or -1; only below an index."""
-    top = len(ladder.rungs) if below is None else below
-    for index in range(top - 1, -1, -1):
-        rung = ladder.rungs[index]
-        if rung.automatic and satisfied(rung, amounts):
+    rungs = ladder.rungs
+    index = len(rungs) if below is None else below
+    while index > 0:
+        index -= 1
+        if rungs[index].automatic and satisfied(rungs[index], amounts):
             return index
     return -1

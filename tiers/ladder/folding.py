@@ -15,7 +15,7 @@ from datetime import datetime
 from loyalty.calendar import add_months, first_instant, local_date
 
 from . import schedules, terms
-from .amounts import contribution, satisfied, target
+from .amounts import contribution, satisfied, target, weighs, weighs_until
 from .terms import Term
 from .words import (
     NOTHING,
@@ -98,6 +98,8 @@ class _Stay:
         self.outcome = outcome
         self.placed = False
         self.tier: int | None = None
+        #: Where the tier stands on the ladder in force, and where the target does.
+        self.rank = self.best = -1
         self.since = span.start
         self.term: Term | None = None
         #: The postings that caused the last upgrade.
@@ -107,6 +109,7 @@ class _Stay:
 
     def fold_part(self, ladder: Ladder, part: Span) -> None:
         self.ladder = ladder
+        self.rank = ladder.rank(self.tier)
         self.amounts = dict.fromkeys(ladder.measures(), 0)
         changes, exits = self._weigh(part)
         acts = self._instants_of_acts(part)
@@ -130,7 +133,7 @@ class _Stay:
 
     def leave(self, at: datetime) -> None:
         _close(self.outcome, at)
-        self.tier, self.term, self.cause = None, None, frozenset()
+        self.tier, self.rank, self.term, self.cause = None, -1, None, frozenset()
         self.outcome.term_ends_at = None
 
     def _weigh(self, part: Span) -> tuple["_Timeline", Deltas]:
@@ -143,17 +146,20 @@ class _Stay:
         zone = self.ladder.zone
         for measure in self.amounts:
             for line in self.lines:
-                span = contribution(line, measure, zone)
-                if span is None or (span.end is not None and span.end <= part.start):
+                if not weighs(line, measure):
                     continue
-                if span.start < part.start:
+                start, end = line.occurred_at, weighs_until(line, measure, zone)
+                # What is past, or a reversal that comes when its original has left.
+                if end is not None and end <= max(start, part.start):
+                    continue
+                if start < part.start:
                     self.amounts[measure] += line.amount
                 else:
-                    changes.setdefault(span.start, []).append((measure, line.amount))
-                if span.end is not None:
-                    changes.setdefault(span.end, []).append((measure, -line.amount))
-                    if span.start <= self.as_of < span.end:
-                        exits.setdefault(span.end, []).append((measure, -line.amount))
+                    changes.setdefault(start, []).append((measure, line.amount))
+                if end is not None:
+                    changes.setdefault(end, []).append((measure, -line.amount))
+                    if start <= self.as_of < end:
+                        exits.setdefault(end, []).append((measure, -line.amount))
         return _Timeline(changes), exits
 
     def _instants_of_acts(self, part: Span) -> "_Timeline":
@@ -173,18 +179,21 @@ class _Stay:
         Schedule dates on which nothing could move are passed over: until an amount
         changes they would find what the last evaluation found.
         """
-        found = _earlier(changes.after(at), acts.after(at))
+        found = changes.after(at)
+        if acts:
+            found = _earlier(found, acts.after(at))
         if self.term is not None and self.term.check_at > at:
             found = _earlier(found, self.term.check_at)
+        if self.best == self.rank:
+            return found
         ladder = self.ladder
-        rank = ladder.rank(self.tier)
-        if not ladder.up.is_real_time and target(ladder, self.amounts) > rank:
+        if self.best > self.rank and not ladder.up.is_real_time:
             found = _earlier(found, self._next_date(ladder.up, at))
-        if not ladder.down.is_real_time and self._could_fall(rank):
-            found = _earlier(found, self._next_date(ladder.down, at))
-        elif rank >= 0 and ladder.rungs[rank].minimum_months:
-            least = self._minimum_ends_at(ladder.rungs[rank])
-            if least > at and self._could_fall(rank):
+        if self._could_fall():
+            least = self._minimum_ends_at(ladder.rungs[self.rank])
+            if not ladder.down.is_real_time:
+                found = _earlier(found, self._next_date(ladder.down, at))
+            elif least > at:
                 found = _earlier(found, least)
         return found
 
@@ -196,10 +205,10 @@ class _Stay:
         is_tiers = schedule.strategy == "TIER_ANNIVERSARY"
         return self.since if is_tiers else self.joined
 
-    def _could_fall(self, rank: int) -> bool:
-        if rank < 0 or self.term is not None:
+    def _could_fall(self) -> bool:
+        if self.rank < 0 or self.term is not None:
             return False
-        rung = self.ladder.rungs[rank]
+        rung = self.ladder.rungs[self.rank]
         return rung.may_fall and not satisfied(rung, self.amounts)
 
     def _minimum_ends_at(self, rung: Rung) -> datetime:
@@ -213,32 +222,41 @@ class _Stay:
 
     def _step(self, at: datetime, *, rules: bool, changed: bool) -> None:
         ladder = self.ladder
-        moves = [m for m in self.acts.moves if m.at == at and ladder.rank(m.tier) >= 0]
+        self.best = target(ladder, self.amounts)
+        moved = self._moved_to(at) if self.acts.moves else -1
         reason: str | None
-        if moves:
-            self._enter(ladder.rank(moves[-1].tier), at)
+        if moved >= 0:
+            self._enter(moved, at)
             self.placed = True
             reason = "MOVED"
         elif not self.placed:
-            self._enter(target(ladder, self.amounts), at)
+            self._enter(self.best, at)
             self.placed = True
             reason = "PLACED"
-        elif self.tier is not None and ladder.rank(self.tier) < 0:
-            self._enter(target(ladder, self.amounts), at)
+        elif self.rank < 0 and self.tier is not None:
+            self._enter(self.best, at)
             reason = "RULES_CHANGED"
         else:
             reason = self._evaluate(at, rules=rules, changed=changed)
             if reason is not None and rules:
                 reason = "RULES_CHANGED"
-        self._show(at, reason)
+        if reason is not None or self.acts.overrides:
+            self._show(at, reason)
+
+    def _moved_to(self, at: datetime) -> int:
+        """Return the rung that somebody put the member on at an instant, or -1."""
+        ranks = [self.ladder.rank(m.tier) for m in self.acts.moves if m.at == at]
+        return next((rank for rank in reversed(ranks) if rank >= 0), -1)
 
     def _evaluate(self, at: datetime, *, rules: bool, changed: bool) -> str | None:
         """Evaluate once; return why the state changed, if it did."""
-        ladder = self.ladder
-        rank = ladder.rank(self.tier)
+        ladder, rank, best = self.ladder, self.rank, self.best
+        checked = self.term is not None and self.term.check_at == at
+        if best == rank and not checked:
+            # The present tier's conditions hold, and nobody is above it.
+            return None
         ordered = at in self.acts.evaluations
         happened = rules or changed
-        best = target(ladder, self.amounts)
         if best > rank and (ordered or self._is_due(ladder.up, at, happened)):
             self._enter(best, at)
             self.cause = self._cause(ladder.rungs[best], at)
@@ -250,7 +268,7 @@ class _Stay:
         if fails and self._is_returned(rung, at):
             self._enter(target(ladder, self.amounts, below=rank), at)
             return "DOWNGRADED"
-        if self.term is not None and self.term.check_at == at:
+        if checked and self.term is not None:
             return self._check(self.term, rank, at)
         if not fails or not rung.may_fall or (self.term is not None and not ordered):
             return None
@@ -298,6 +316,7 @@ class _Stay:
 
     def _enter(self, rank: int, at: datetime) -> None:
         rung = self.ladder.rungs[rank] if rank >= 0 else None
+        self.rank = rank
         self.tier = rung.tier if rung else None
         self.since = at
         self.cause = frozenset()
@@ -337,7 +356,7 @@ class _Stay:
     def _show(self, at: datetime, reason: str | None) -> None:
         """Change what is held if the member now reads as another tier."""
         outcome = self.outcome
-        state = self.ladder.rank(self.tier)
+        state = self.rank
         shown = self._bounded(state, at)
         rung = self.ladder.rungs[shown] if shown >= 0 else None
         current = outcome.current

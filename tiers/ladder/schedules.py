@@ -57,8 +57,8 @@ def _first_step(schedule: Schedule, start: date, day: date) -> int:
         steps = months // (_MONTHS[schedule.unit] * schedule.every)
     else:
         steps = (day - start).days // (_DAYS[schedule.unit] * schedule.every)
-    # A date may have been moved by nearly a whole unit.
-    return max(1, steps - 1)
+    # The date before may have been moved forward past this one's day.
+    return max(1, steps - (schedule.modifier == "END_OF_PERIOD"))
 
 
 def _date_of(schedule: Schedule, start: date, step: int) -> date:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 #: PERIOD is what was earned in the window of a renewal, on its date.
 MeasureKind = Literal["WINDOW", "LIFETIME", "CURRENT", "PERIOD"]
@@ -25,8 +25,7 @@ QUALIFYING = frozenset({"EARN", "ADJUST"})
 # What is asked
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(NamedTuple):
     """What a threshold is compared with.
 
     ``months`` is the length of a WINDOW, and None the calendar year. In a PERIOD it
