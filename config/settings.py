@@ -407,6 +407,8 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+# Bodies of more bytes than this are refused with 413.
+API_LARGEST_BODY = env.int("API_LARGEST_BODY", 1_000_000)
 SPECTACULAR_SETTINGS = {
     "TITLE": "Tierwright",
     "DESCRIPTION": "Loyalty tiers, in the words of the systems that already ask.",

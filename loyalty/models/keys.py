@@ -67,7 +67,7 @@ class KeyHolder(User):
 
     key: "ApiKey | None" = None
 
-    objects = UserManager()
+    objects: ClassVar[Any] = UserManager()
 
     class Meta:
         proxy = True
@@ -111,7 +111,8 @@ class ApiKeyManager(BaseAPIKeyManager):
 class ApiKey(AbstractAPIKey):
     """A key of a system that asks in a person's name; the secret is not stored."""
 
-    id = models.BigAutoField(primary_key=True)
+    # Not the package's, which holds the hash.
+    id: Any = models.BigAutoField(primary_key=True)
     name = models.CharField(
         max_length=50,
         validators=[validate_line],
@@ -157,7 +158,7 @@ class ApiKey(AbstractAPIKey):
     class Meta(AbstractAPIKey.Meta):
         verbose_name = "API key"
         verbose_name_plural = "API keys"
-        ordering = ("-created", "-pk")
+        ordering: ClassVar[Any] = ("-created", "-pk")
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix})"

@@ -32,9 +32,10 @@ def is_key(request: Request) -> bool:
 
 def may(request: Request, permission: str) -> bool:
     """Tell whether the caller holds a permission, as "app.codename"; one query."""
-    return within_scopes(request, permission) and bool(
-        holders_of(permission).run(request.user.pk)
-    )
+    user_id = request.user.pk
+    if user_id is None or not within_scopes(request, permission):
+        return False
+    return bool(holders_of(permission).run(user_id))
 
 
 def within_scopes(request: Request, permission: str) -> bool:
@@ -73,7 +74,7 @@ class HasPermission(permissions.BasePermission):
         needed: Any = view.permission
         method = "GET" if request.method == "HEAD" else request.method
         if not isinstance(needed, str) and method not in needed:
-            raise MethodNotAllowed(request.method)
+            raise MethodNotAllowed(str(request.method))
         permission = needed if isinstance(needed, str) else needed[method]
         if not within_scopes(request, permission):
             self.message = "This API key's scopes do not cover that."

@@ -23,6 +23,7 @@ from .basic import BasicAuthentication
 
 __all__ = [
     "BasicAuthentication",
+    "BrevoBearer",
     "BrevoKey",
     "CapillaryToken",
     "NativeKey",
@@ -132,7 +133,7 @@ def exchange(key: str, secret: str) -> str | None:
 
 
 class NativeKeyScheme(OpenApiAuthenticationExtension):
-    target_class = NativeKey
+    target_class: Any = NativeKey
     name = "apiKey"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
