@@ -39,7 +39,7 @@ def a_month_less(original: Wrapped) -> Wrapped:
 
 def _shorter(argument: Any) -> Any:
     if isinstance(argument, Measure) and argument.months:
-        return replace(argument, months=argument.months - 1)
+        return argument._replace(months=argument.months - 1)
     return argument
 
 
@@ -83,8 +83,8 @@ def more_than(original: Wrapped) -> Wrapped:
 @pytest.mark.parametrize(
     ("engine", "name", "mutate"),
     [
-        (folding, "contribution", a_month_less),
-        (folding, "contribution", of_its_own),
+        (folding, "weighs_until", a_month_less),
+        (folding, "weighs_until", of_its_own),
         (amounts, "leaving_day", open_at_its_start),
         (amounts, "holds", more_than),
         (reference, "end_of", a_month_less),
