@@ -60,6 +60,7 @@ def problems(
         chosen.filter(pk__gt=last).values_list("pk", flat=True)[:CHUNK]
     ):
         yield from ledger(chunk)
+        yield from points.verify_expiries(program.pk, chunk)
         yield from standings(program.pk, chunk)
         yield from events(chunk)
         if as_of:

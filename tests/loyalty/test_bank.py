@@ -7,6 +7,7 @@ scratch and compares.
 """
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
@@ -36,6 +37,10 @@ START = datetime(2024, 1, 1, 12, tzinfo=UTC)
 LASTS = 40
 
 
+#: When it ends, when it was earned, and by which line.
+Coin = tuple[datetime, datetime, int]
+
+
 class Clerk:
     """Keeps a member's points as single coins, each with the day of its end."""
 
@@ -47,10 +52,13 @@ class Clerk:
 
     def balance(self, now):
         """Lay out coins in order of time: what expires, what comes, what goes."""
-        coins, debts, owners, spent = [], [], {}, {}
+        coins: list[Coin] = []
+        debts: list[int] = []
+        owners = set()
+        spent: dict[int, list[Coin]] = {}
+        expired: dict[int, list[Coin]] = {}
         order = {"credit": 0, "debit": 1, "reversal": 2}
         events = sorted(self.events, key=lambda e: (e[0], order[e[1]]))
-        expired = {}
 
         def sweep(until):
             for coin in list(coins):
@@ -78,7 +86,7 @@ class Clerk:
                 break
             sweep(when)
             if kind == "credit":
-                owners[number] = True
+                owners.add(number)
                 end = when.replace(hour=0) + LASTS * DAY
                 for _ in range(amount):
                     put((end, when, number))
@@ -224,8 +232,9 @@ def test_the_ledger_and_a_naive_clerk_agree_on_every_balance(
         availability_unit="DAY",
     )
     on_sqlite = connection.vendor == "sqlite"
+    open_bank: Any = lambda: Bank(program, stars)  # noqa: E731
     run_state_machine_as_test(
-        lambda: Bank(program, stars),
+        open_bank,
         settings=settings(
             max_examples=count(15, 2000 if on_sqlite else 500),
             stateful_step_count=25,

@@ -26,6 +26,10 @@ pytestmark = [
 ]
 
 
+def race(people, *acts):
+    return people.race(*acts)
+
+
 def earned(program, stars, number, amount=100):
     member = factories.make_member(program)
     posting = points.earn(member, stars, amount, reference=f"e{number}", **SHOP)
@@ -38,7 +42,8 @@ def test_of_two_reversals_at_once_one_succeeds_and_one_is_refused(program, stars
     with racers(2) as people:
         for number in range(pairs):
             member, entry = earned(program, stars, number)
-            outcomes = people.race(
+            outcomes = race(
+                people,
                 lambda e=entry, n=number: points.reverse(e, reference=f"a{n}", **SHOP),
                 lambda e=entry, n=number: points.reverse(e, reference=f"b{n}", **SHOP),
             )
@@ -55,13 +60,14 @@ def test_parts_that_are_reversed_at_once_are_at_most_the_original(program, stars
     with racers(4) as people:
         for number in range(count(10, 200)):
             member, entry = earned(program, stars, number)
-            people.race(
+            race(
+                people,
                 *(
                     lambda e=entry, n=number, p=part: points.reverse(
                         e, amount=40, reference=f"r{n}-{p}", **SHOP
                     )
                     for part in range(4)
-                )
+                ),
             )
             # Two parts of 40 fit into 100, and a third does not.
             assert balance_of(member, stars) == 20
@@ -84,7 +90,8 @@ def test_without_lock_and_trigger_an_entry_is_reversed_twice(
         with racers(2) as people:
             for number in range(count(10, 50)):
                 _, entry = earned(program, stars, number)
-                outcomes = people.race(
+                outcomes = race(
+                    people,
                     lambda e=entry, n=number: points.reverse(
                         e, reference=f"a{n}", **SHOP
                     ),
@@ -118,7 +125,8 @@ def test_a_request_that_is_completed_and_cancelled_at_once_does_one(program, sta
             member, _ = earned(program, stars, number)
             posting = points.begin(member, stars, -30, reference=f"t{number}", **SHOP)
             request = PointsRequest.objects.get(uuid=posting.request)
-            outcomes = people.race(
+            outcomes = race(
+                people,
                 lambda r=request: points.complete(r),
                 lambda r=request: points.cancel(r),
                 lambda r=request: points.complete(r),
@@ -144,8 +152,10 @@ def test_without_looking_again_a_request_is_completed_twice(
         posting = points.begin(member, stars, -30, reference="t", **SHOP)
         request = PointsRequest.objects.get(uuid=posting.request)
         with racers(2) as people:
-            people.race(
-                lambda: points.complete(request), lambda: points.complete(request)
+            race(
+                people,
+                lambda: points.complete(request),
+                lambda: points.complete(request),
             )
     finally:
         triggers.install(connection)
@@ -175,8 +185,8 @@ def test_settling_at_once_records_each_expiry_once(program, stars, maya, chen):
                     at=then,
                     **SHOP,
                 )
-            outcomes = people.race(
-                settle, settle, lambda: points.expire(program.pk, as_of=now)
+            outcomes = race(
+                people, settle, settle, lambda: points.expire(program.pk, as_of=now)
             )
             assert sum(outcomes) == 20, outcomes
     assert Balance.objects.aggregate(s=Sum("amount"))["s"] == 0
@@ -196,7 +206,8 @@ def test_redeeming_what_expires_at_that_instant_never_succeeds(
         for number in range(count(10, 100)):
             member = factories.make_member(program)
             points.earn(member, stars, 10, reference=f"e{number}", at=then, **SHOP)
-            settled, redeemed = people.race(
+            settled, redeemed = race(
+                people,
                 lambda: points.expire(program.pk, as_of=gone),
                 lambda m=member, n=number: points.redeem(
                     m, stars, 10, reference=f"r{n}", at=gone, **SHOP

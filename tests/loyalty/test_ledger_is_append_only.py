@@ -15,7 +15,7 @@ from loyalty.models import Balance, Member, PointsEntry
 from tests.counts import count
 from tests.factories import LONG_AGO
 
-from .stories import set_rules
+from .stories import SHOP, set_rules
 
 DAY = timedelta(days=1)
 ENTRIES = PointsEntry._meta.db_table
@@ -183,15 +183,14 @@ def varied(member, stars, maya, chen):
     rules = {"availability_value": 12, "availability_unit": "MONTH"}
     set_rules(stars, maya, chen, since=LONG_AGO + DAY, **rules)
     then = LONG_AGO + 400 * DAY
-    shop = {"source": "shop", "by": None}
     earned = points.earn(
-        member, stars, 90, reference="a", at=then, meta={"till": 7}, **shop
+        member, stars, 90, reference="a", at=then, meta={"till": 7}, **SHOP
     )
-    points.adjust(member, stars, 10, reference="b", at=then, **shop)
-    mug = points.redeem(member, stars, 30, reference="c", at=then, **shop)
-    points.refund(mug.entries.get(), amount=5, reference="d", at=then, **shop)
+    points.adjust(member, stars, 10, reference="b", at=then, **SHOP)
+    mug = points.redeem(member, stars, 30, reference="c", at=then, **SHOP)
+    points.refund(mug.entries.get(), amount=5, reference="d", at=then, **SHOP)
     later = then + 500 * DAY
-    points.reverse(earned.entries.get(), amount=20, reference="e", at=later, **shop)
+    points.reverse(earned.entries.get(), amount=20, reference="e", at=later, **SHOP)
     kinds = PointsEntry.objects.filter(member=member).values_list("kind", flat=True)
     assert set(kinds) == set(PointsEntry.Kind.values)
     return member
@@ -267,7 +266,7 @@ def test_a_refund_that_is_moved_to_another_redemption_shows(varied):
         ("EXPIRE", "concerns"),
         ("REVERSAL", "reverses"),
     ):
-        line = PointsEntry.objects.filter(member=varied, kind=kind).first()
+        line = PointsEntry.objects.filter(member=varied, kind=kind)[0]
         was = getattr(line, f"{field}_id")
         rows = PointsEntry.objects.filter(pk=line.pk)
         rows.update(**{field: other})
