@@ -13,6 +13,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     # One line per API voice.
     path("", include("tiers.api.capillary.urls")),
+    path("", include("tiers.api.wix.urls")),
     # The description of all of them.
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),

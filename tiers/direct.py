@@ -17,7 +17,8 @@ from typing import Any
 from django.db import transaction
 
 from approvals import kinds, lifecycle
-from approvals.errors import ApprovalRequired, NotAllowed, Refused, StaleEdit
+from approvals.errors import ApprovalRequired, Refused, StaleEdit
+from approvals.lifecycle import guards
 from approvals.models import Version
 from approvals.text import comparable
 from loyalty import programs
@@ -67,9 +68,9 @@ def add_tiers(
         outcomes.append(draft)
     if live and drafts:
         lifecycle.publish_now(drafts, by=by)
-    for draft in outcomes:
-        if isinstance(draft, TierVersion):
-            draft.tier.refresh_from_db()
+    for outcome in outcomes:
+        if isinstance(outcome, TierVersion):
+            outcome.tier.refresh_from_db()
     return outcomes
 
 
@@ -181,17 +182,22 @@ def _way(source: str, target: str) -> tuple[str, ...]:
 # Steps
 
 
-def _begin(program: Program, by: Any) -> None:
-    """Lock the program; refuse whoever may not write to it, or not without review."""
-    if not lifecycle.may(by, "maker", program.pk):
-        raise NotAllowed(f"{by.get_username()} may not change this program.")
-    kinds.programs().lock(program.pk)
+def expect_writable(program: Program, *, by: Any) -> None:
+    """Refuse whoever may not write to a program, or not without a reviewer."""
+    guards.allowed(by, "maker", program.pk)
+    guards.publisher(by)
     if kinds.programs().approval_required(program.pk):
         raise ApprovalRequired(
             f"Changes to {kinds.programs().name(program.pk)} are approved by a "
             "reviewer, so they cannot be written straight to live. Draft this one in "
             "the admin, under “Tiers” or “Programs”, and submit it there."
         )
+
+
+def _begin(program: Program, by: Any) -> None:
+    """Lock the program, and look again whether it can be written to."""
+    kinds.programs().lock(program.pk)
+    expect_writable(program, by=by)
 
 
 def _live(program: Program) -> ProgramVersion:
