@@ -407,6 +407,11 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+# How many requests a minute pass: for each key or person, and for each address; 0 for
+# any number. Without Redis, each of so many processes has its share.
+API_CALLER_LIMIT = env.int("API_CALLER_LIMIT", 12_000)
+API_ADDRESS_LIMIT = env.int("API_ADDRESS_LIMIT", 30_000)
+WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", 1)
 # Bodies of more bytes than this are refused with 413.
 API_LARGEST_BODY = env.int("API_LARGEST_BODY", 1_000_000)
 SPECTACULAR_SETTINGS = {

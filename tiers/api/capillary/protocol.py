@@ -8,7 +8,6 @@ import structlog
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from rest_framework import exceptions, renderers
-from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
@@ -18,6 +17,8 @@ from approvals.errors import Refused
 from ..access import HasPermission
 from ..authentication import BasicAuthentication, CapillaryToken, NativeKey
 from ..errors import UnknownTier, status_of
+from ..limits import Limited
+from ..parsing import StrictJSONParser
 
 # Errors
 
@@ -120,13 +121,13 @@ class EnvelopeRenderer(renderers.JSONRenderer):
 # The base view
 
 
-class CapillaryView(APIView):
+class CapillaryView(Limited, APIView):
     """What all endpoints of this voice have in common."""
 
     authentication_classes: Any = (BasicAuthentication, CapillaryToken, NativeKey)
     permission_classes: Any = (HasPermission,)
     renderer_classes = (EnvelopeRenderer,)
-    parser_classes = (JSONParser,)
+    parser_classes = (StrictJSONParser,)
     # What is not described is not there: OPTIONS is 405 as well.
     http_method_names = ["get", "head", "post", "put", "delete"]
 
