@@ -26,7 +26,14 @@ from approvals.models import AuditEvent
 
 from . import evaluators, points
 from .errors import PostingRefused
-from .models import BalanceDefinition, Member, PointsEntry, PointsRequest, Program
+from .models import (
+    Balance,
+    BalanceDefinition,
+    Member,
+    PointsEntry,
+    PointsRequest,
+    Program,
+)
 from .points.posting import post
 from .points.requests import activity_of
 from .wording import amount as amount_in_words
@@ -158,9 +165,6 @@ def reverse(
 ) -> points.Posting:
     """Take back ``amount`` of a line by hand, or all that is left of it."""
     program_id = entry.member.program_id
-    definition = BalanceDefinition.objects.with_live().get(
-        pk=entry.balance_definition_id
-    )
     _expect_may(by, POST, program_id)
     reason = lifecycle.reason_given(reason, "reversing an entry")
     refusal: PostingRefused | None = None
@@ -179,12 +183,13 @@ def reverse(
             refusal = error
         else:
             if not posting.replayed:
+                what = _reversed(entry, posting.lines[0].amount, reason)
                 _on_record(
                     "reverse",
                     entry.member,
                     kind="member",
                     object_id=entry.member_id,
-                    said=f"{_words(definition, posting.lines[0].amount)}: {reason}",
+                    said=f"{what}: {reason}",
                     by=by,
                     at=at or timezone.now(),
                 )
@@ -225,7 +230,13 @@ class What:
     reason: str
 
     def __str__(self) -> str:
-        return _words(self.definition, self.amount)
+        words = self.words(self.amount)
+        return f"+{words}" if self.amount > 0 else words
+
+    def words(self, units: int) -> str:
+        """Say an amount of the balance as people do."""
+        live: Any = self.definition
+        return amount_in_words(units, live.scale, live.live_unit or "")
 
 
 def what_of(request: PointsRequest) -> What:
@@ -253,6 +264,14 @@ def whats_of(requests: Sequence[PointsRequest]) -> dict[int, What]:
         pk: What(definitions[definition], amount, reason)
         for pk, (definition, amount, reason) in said.items()
     }
+
+
+def balance_of(request: PointsRequest, what: What) -> int:
+    """What the member has now of what an adjustment is about."""
+    balance = Balance.objects.filter(
+        member=request.member_id, balance_definition=what.definition
+    )
+    return balance.values_list("amount", flat=True).first() or 0
 
 
 def _needs_another(
@@ -381,7 +400,6 @@ def path_of(request: PointsRequest) -> str:
     return urls.reverse("admin:loyalty_pointsrequest_change", args=[request.pk])
 
 
-def _words(definition: Any, units: int) -> str:
-    """Say an amount with its sign; ``definition`` is annotated with its unit."""
-    words = amount_in_words(units, definition.scale, definition.live_unit or "")
-    return f"+{words}" if units > 0 else words
+def _reversed(entry: PointsEntry, amount: int, reason: str) -> What:
+    definitions = BalanceDefinition.objects.with_live()
+    return What(definitions.get(pk=entry.balance_definition_id), amount, reason)

@@ -162,7 +162,12 @@ def facts(asked: Any, what: adjustments.What) -> list[tuple[str, Any]]:
         ("Asked for on", ui.when(asked.created_at)),
     ]
     if asked.status == Status.PENDING:
-        found.append(("Waits until", ui.when(asked.expires_at)))
+        now = adjustments.balance_of(asked, what)
+        found += [
+            ("Balance now", what.words(now)),
+            ("Balance afterwards", what.words(now + what.amount)),
+            ("Waits until", ui.when(asked.expires_at)),
+        ]
     return found
 
 

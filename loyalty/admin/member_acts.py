@@ -224,7 +224,7 @@ def erase_act(user: Any, member: Any) -> Act:
         about=about(member),
         promise=(
             "Name, e-mail, mobile, card and every other number of the person are "
-            "emptied, in every program, for good: this cannot be undone, by nobody. "
+            "emptied, in every program, for good: this cannot be undone. "
             "The ledger, the tiers and the membership number stay. Who asks for it "
             "should know that points can hardly be used any more."
         ),
@@ -264,8 +264,8 @@ def adjust_act(user: Any, member: Any) -> Act:
         about=about(member),
         promise=(
             "What you add counts towards tiers from now on; what you take away "
-            f"counts against them. Up to {settings.POINTS_ADJUSTMENT_LIMIT:,} it is "
-            "posted at once. Above that, or after "
+            f"counts against them. Up to {settings.POINTS_ADJUSTMENT_LIMIT:,} of the "
+            "balance's unit are posted at once. Above that, or after "
             f"{settings.POINTS_ADJUSTMENTS_A_DAY} adjustments of yours in 24 hours, a "
             "reviewer has to agree first."
         ),

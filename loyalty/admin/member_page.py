@@ -32,6 +32,8 @@ class PagedTable(Table):
 
     newer: str = ""
     older: str = ""
+    #: Has so many columns that a phone shows it better when it scrolls further.
+    wide: bool = True
 
 
 def facts(member: Any) -> list[tuple[str, Any]]:
@@ -58,7 +60,7 @@ def balances(member: Any) -> Part:
     """Every balance of the program, in its own decimals and unit."""
     now = timezone.now()
     there = {row.balance_definition_id: row for row in member.balances.all()}
-    definitions = BalanceDefinition.objects.filter(program=member.program_id)
+    definitions: Any = BalanceDefinition.objects.filter(program=member.program_id)
     waits = outlook.waiting(member, as_of=now)
     expires = outlook.expiries(member, as_of=now)
     return TABLE, Table(

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, Subquery
+from django.db.models import Exists, OuterRef, Subquery, prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse
 
 from approvals import kinds, ui
@@ -52,7 +52,7 @@ class MemberAdmin(Begins, ui.ModelAdmin):
         "card",
         "subscription_id",
     )
-    search_help_text = "Name, e-mail, mobile, card or membership number"
+    search_help_text = "Name, e-mail, mobile or number"
     ordering = ("pk",)
 
     # Who may what
@@ -150,9 +150,6 @@ class MemberAdmin(Begins, ui.ModelAdmin):
         if not (object_id.isascii() and object_id.isdigit()):
             raise Http404("There is no such member here.")
         member = self.found(request, int(object_id))
-        member.now_belongs = any(
-            interval.ended_at is None for interval in member.intervals.all()
-        )
         return self.page(
             request,
             "admin/cards.html",
@@ -168,6 +165,10 @@ class MemberAdmin(Begins, ui.ModelAdmin):
     def found(self, request: HttpRequest, pk: int) -> Any:
         member = super().found(request, pk)
         member.program.live_name = member.named_program
+        prefetch_related_objects([member], "intervals")
+        member.now_belongs = any(
+            interval.ended_at is None for interval in member.intervals.all()
+        )
         return member
 
     def badges(self, member: Any) -> list[Any]:

@@ -47,7 +47,7 @@ def why_not(user: Any, member: Any) -> Refused | None:
     not_allowed = refusal(user, MOVE, DOING)
     if not_allowed:
         return not_allowed
-    if not member.intervals.filter(ended_at__isnull=True).exists():
+    if not member.now_belongs:
         return NotAMember(f"{member} does not belong to the program.")
     return None
 

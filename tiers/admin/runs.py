@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import OuterRef, Subquery
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 
 from approvals import ui
 from approvals.admin import front
@@ -100,13 +100,13 @@ class RunAdmin(ui.ReadOnlyAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        if request.method != "GET":
+        if request.method != "GET" or object_id is None:
             return super().changeform_view(
                 request, object_id, form_url=form_url, extra_context=extra_context
             )
-        if not (object_id and object_id.isascii() and object_id.isdigit()):
-            raise Http404("There is no such run here.")
-        run = self.found(request, int(object_id))
+        run = self.get_object(request, object_id)
+        if run is None or not self.has_view_permission(request, run):
+            return super().changeform_view(request, object_id, form_url=form_url)
         pieces = list(run.pieces.all())
         parts = [
             ("admin/parts/progress.html", Progress.of(run)),

@@ -227,8 +227,12 @@ def _held(book: Book, row: TierAssignment) -> list[Any]:
             ui.badge("Corrected later", "warn"),
             f"{known} to {ui.when(row.superseded_at)}",
         )
+    tier = book.tier(row.tier_id)
+    if len(book.groups) > 1:
+        names = {group.pk: str(group) for group in book.groups}
+        tier = ui.two_lines(tier, names.get(row.group_id, ""))
     return [
-        book.tier(row.tier_id),
+        tier,
         ui.when(row.valid_from),
         ui.when(row.valid_until, "Today"),
         row.get_reason_display(),
@@ -237,7 +241,7 @@ def _held(book: Book, row: TierAssignment) -> list[Any]:
     ]
 
 
-def _compared(book: Book, row: TierAssignment) -> str:
+def _compared(book: Book, row: TierAssignment) -> Any:
     ladders = [
         ladder
         for ladder in book.ladders.get(row.group_id, [])
@@ -248,8 +252,8 @@ def _compared(book: Book, row: TierAssignment) -> str:
     measure = ladders[-1].measure
     if row.threshold is None:
         return book.amount(row.amount, measure)
-    have = book.amount(row.amount, measure, unit=False)
-    return f"{have}, {book.amount(row.threshold, measure)} asked for"
+    asked = f"{book.amount(row.threshold, measure)} asked for"
+    return ui.two_lines(book.amount(row.amount, measure), asked)
 
 
 def by_hand(book: Book) -> Part:
