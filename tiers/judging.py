@@ -11,7 +11,8 @@ from datetime import datetime
 from loyalty import points
 from loyalty.models import Member
 
-from . import facts, keeping, locks, rules
+from . import facts, keeping, locks, rules, sets
+from .ladder import Ladder
 from .models import Standing, TierGroup
 from .sets import Move
 
@@ -39,15 +40,39 @@ def bring_up_to_date(
         points.settle(expired, as_of)
         marked.update(expired)
     ladders = rules.ladders_of(groups)
-    known = facts.read(ids, groups, ladders.values())
     moves: list[Move] = []
+    folded: dict[int, Sequence[int]] = {}
     for group in groups:
-        outcomes = {
-            pk: known.fold(pk, group.pk, ladders[group.pk], as_of) for pk in ids
-        }
-        moves += keeping.write(group, outcomes, as_of)
+        folded[group.pk] = ids
+        if len(ids) >= sets.WORTH_IT and sets.suit(ladders[group.pk]):
+            folded[group.pk] = acted = facts.acted_on(ids, group)
+            judged = sets.judge(group, ladders[group.pk], ids, as_of, excluding=acted)
+            keeping.follow(group, ids, judged.moves, as_of)
+            moves += judged.moves
+    moves += _fold(groups, ladders, folded, as_of)
     if marked:
         Member.objects.filter(pk__in=marked).update(marked_at=None)
+    return moves
+
+
+def _fold(
+    groups: Sequence[TierGroup],
+    ladders: dict[int, list[Ladder]],
+    folded: dict[int, Sequence[int]],
+    as_of: datetime,
+) -> list[Move]:
+    """Judge the members who are to be folded in each group, one by one."""
+    ids = sorted({pk for members in folded.values() for pk in members})
+    moves: list[Move] = []
+    if not ids:
+        return moves
+    known = facts.read(ids, groups, ladders.values())
+    for group in groups:
+        outcomes = {
+            pk: known.fold(pk, group.pk, ladders[group.pk], as_of)
+            for pk in folded[group.pk]
+        }
+        moves += keeping.write(group, outcomes, as_of)
     return moves
 
 
