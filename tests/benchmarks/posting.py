@@ -16,7 +16,6 @@ from itertools import count
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.test.client import ClientHandler
 from django.test.utils import override_settings
@@ -97,6 +96,8 @@ def event(size: Size) -> Iterator[Result]:
     common = {"member": member, "definition": definition}
     with override_settings(ROOT_URLCONF=__name__), _ticks_elsewhere(size):
         theirs, ours = _Caller("/bare"), _Caller("/post")
+        # Well above one threshold and below the next.
+        ours(common | our_call(500))
         for name, hold, amounts in (
             ("one event, no move", 3, (1, 1)),
             ("one event that moves", 5, (5000, -5000)),
@@ -264,8 +265,25 @@ def _worker(what: str, size: Size, *more: str) -> subprocess.Popen[bytes]:
 
 
 def _member_with(lines: int) -> int:
-    found = Member.objects.order_by((F("chain_length") - lines) ** 2)
-    return found.values_list("pk", flat=True)[0]
+    """Give somebody who has few lines this many, small ones, over two years."""
+    member = Member.objects.order_by("chain_length", "pk")[0]
+    definition = member.program.balance_definitions.get(built_in="POINTS").pk
+    now = timezone.now()
+    points.post_many(
+        member.program,
+        [
+            points.Activity(
+                member_id=member.pk,
+                reference=f"event-past-{n}",
+                lines=(points.Line("EARN", definition, 1),),
+                occurred_at=max(now - timedelta(days=1.4 * n + 1), member.created_at),
+            )
+            for n in range(lines - member.chain_length)
+        ],
+        source="shop",
+        by=None,
+    )
+    return member.pk
 
 
 def _forget_bare_lines(member: int) -> None:
