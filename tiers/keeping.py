@@ -118,13 +118,12 @@ STANDING_FIELDS = (
     "counted_as",
 )
 
-ASSIGNMENT_FIELDS = (
-    "member",
-    "group",
+#: What an assignment says, in the order of ``_said``: where any of it differs, what
+#: was said before is superseded.
+SAID = (
     "tier",
     "valid_from",
     "valid_until",
-    "recorded_at",
     "reason",
     "amount",
     "threshold",
@@ -152,37 +151,28 @@ def _read_standings(group: TierGroup, members: Iterable[int]) -> dict[int, _Befo
 def _write_assignments(group: TierGroup, outcomes: Outcomes, as_of: datetime) -> None:
     stored: dict[int, dict[tuple[Any, ...], int]] = {}
     known = TierAssignment.objects.known_now().filter(group=group, member__in=outcomes)
-    for pk, member, *key in known.values_list(
-        "pk", "member_id", "tier_id", "valid_from", "valid_until"
-    ):
-        stored.setdefault(member, {})[tuple(key)] = pk
+    for pk, member, *said in known.values_list("pk", "member_id", *SAID):
+        stored.setdefault(member, {})[tuple(said)] = pk
     superseded: list[int] = []
     new: list[tuple[Any, ...]] = []
     for member, outcome in outcomes.items():
         there = stored.get(member, {})
-        wanted = {(held.tier, held.start, held.end): held for held in outcome.held}
-        superseded += [pk for key, pk in there.items() if key not in wanted]
+        wanted = {_said(held) for held in outcome.held}
+        superseded += [pk for said, pk in there.items() if said not in wanted]
         new += [
-            _assignment(group, member, held, as_of)
-            for key, held in wanted.items()
-            if key not in there
+            (member, group.pk, as_of, *said) for said in wanted if said not in there
         ]
     if superseded:
         gone = TierAssignment.objects.filter(pk__in=superseded)
         gone.update(superseded_at=as_of)
-    rows.insert(TierAssignment, ASSIGNMENT_FIELDS, new)
+    rows.insert(TierAssignment, ("member", "group", "recorded_at", *SAID), new)
 
 
-def _assignment(
-    group: TierGroup, member: int, held: ladder.Held, as_of: datetime
-) -> tuple[Any, ...]:
+def _said(held: ladder.Held) -> tuple[Any, ...]:
     return (
-        member,
-        group.pk,
         held.tier,
         held.start,
         held.end,
-        as_of,
         held.reason,
         held.amount,
         held.threshold,

@@ -195,15 +195,12 @@ wanted AS MATERIALIZED (
     WHERE reached > 0 AND (until IS NULL OR until > at)
 ),
 stored AS MATERIALIZED (
-    SELECT a.member_id, a.tier_id, a.valid_from, a.valid_until
-    FROM {_ASSIGNMENT} a WHERE {known}
+    SELECT a.* FROM {_ASSIGNMENT} a WHERE {known}
 ),
 gone AS (
     UPDATE {_ASSIGNMENT} a SET superseded_at = %(as_of)s
     WHERE {known} AND NOT EXISTS (
-        SELECT 1 FROM wanted w
-        WHERE w.member_id = a.member_id AND w.tier_id = a.tier_id
-          AND w.at = a.valid_from AND w.until IS NOT DISTINCT FROM a.valid_until
+        SELECT 1 FROM wanted w WHERE {_same("a")}
     )
     RETURNING a.id
 ),
@@ -217,9 +214,7 @@ added AS (
     FROM wanted w
     -- Counted first: what was held has to end before something else can begin.
     WHERE (SELECT count(*) FROM gone) >= 0 AND NOT EXISTS (
-        SELECT 1 FROM stored s
-        WHERE s.member_id = w.member_id AND s.tier_id = w.tier_id
-          AND s.valid_from = w.at AND s.valid_until IS NOT DISTINCT FROM w.until
+        SELECT 1 FROM stored s WHERE {_same("s")}
     )
     RETURNING id
 ),
@@ -296,6 +291,17 @@ WITH counted AS (
 )
 SELECT {_of_rung((ladder,), "tier")}, members FROM counted
 """
+
+
+def _same(stored: str) -> str:
+    """SQL: whether a stored assignment says all that a wanted one does."""
+    return (
+        f"w.member_id = {stored}.member_id AND w.tier_id = {stored}.tier_id "
+        f"AND w.at = {stored}.valid_from "
+        "AND (w.until, w.reason, w.amount, w.threshold, w.version, w.group_version) "
+        f"IS NOT DISTINCT FROM ({stored}.valid_until, {stored}.reason, {stored}.amount, "
+        f"{stored}.threshold, {stored}.tier_version_id, {stored}.group_version_id)"
+    )
 
 
 def _course(ladders: tuple[Ladder, ...], is_range: bool) -> str:
