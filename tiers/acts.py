@@ -46,8 +46,10 @@ def move(
     """Put a member into a tier; it stands until the next due evaluation."""
     with _act("move", member, by=by, reason=reason, at=at) as act:
         _expect_live(tier, member)
-        held = Standing.objects.filter(member=member, group=tier.group_id)
-        if held.filter(tier=tier).exists():
+        # Where the member stands now, not when a tick came by last.
+        evaluators.evaluate(member.program_id, [member.pk], act.at)
+        held = Standing.objects.filter(member=member, group=tier.group_id, tier=tier)
+        if held.exists() and not _overridden(member, tier, act.at):
             raise AlreadyInTier(f"{member} is in that tier already.")
         return ManualMove.objects.create(
             member=member,
@@ -188,6 +190,12 @@ def _act(
             at=at,
         )
         evaluators.evaluate(member.program_id, [member.pk], at)
+
+
+def _overridden(member: Member, tier: Tier, at: datetime) -> bool:
+    """Whether the member only reads as what an override says."""
+    held = Override.objects.in_force(at).filter(member=member, group=tier.group_id)
+    return held.exists()
 
 
 def _reason(reason: str) -> str:

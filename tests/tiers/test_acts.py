@@ -105,6 +105,28 @@ def test_nobody_is_moved_to_where_they_stand_or_to_another_programs_tier(
         acts.move(member, other.tiers.first(), by=maya, reason="Across.")
 
 
+def test_whether_somebody_is_in_a_tier_does_not_depend_on_the_last_tick(
+    group: TierGroup, maya: User
+) -> None:
+    member = factories.make_member(group.program)
+    earned = datetime(2024, 3, 10, 12, tzinfo=UTC)
+    factories.earn(member, 600, at=earned)
+    silver = factories.live_tier(group, "Silver").tier
+    assert tier_of(member) == silver.pk
+    acts.move(member, silver, by=maya, reason="Lost it, and has it back.")
+    assert tier_of(member) == silver.pk
+    assert ManualMove.objects.filter(member=member, tier=silver).exists()
+
+
+def test_under_an_override_somebody_can_be_moved_to_what_they_read_as(
+    member: Member, gold: Tier, maya: User
+) -> None:
+    held = acts.override(member, gold, bound="PIN", by=maya, reason="For now.")
+    acts.move(member, gold, by=maya, reason="For good.")
+    acts.end_override(held, by=maya, reason="Not needed any more.")
+    assert tier_of(member) == gold.pk
+
+
 def test_who_has_left_is_not_moved(member: Member, gold: Tier, maya: User) -> None:
     leave(member, by=maya)
     with pytest.raises(NotAMember):
