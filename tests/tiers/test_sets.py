@@ -229,13 +229,16 @@ def expect_equal(member: int, group: TierGroup, outcome: ladder.Outcome) -> None
     books=rule_books(),
     told=st.lists(stories(), min_size=1, max_size=5),
     as_of=instants,
+    before=instants,
 )
 def test_sets_and_folds_agree_on_every_interval_and_standing(
     tier_group: TierGroup,
     books: list[tuple[Any, ...]],
     told: list[Story],
     as_of: datetime,
+    before: datetime,
 ) -> None:
+    """Whatever was judged before, by whichever rules and as of whenever."""
     program = tier_group.program
     balances = [
         factories.definition_of(program, name).pk for name in ("POINTS", "VISITS")
@@ -244,7 +247,10 @@ def test_sets_and_folds_agree_on_every_interval_and_standing(
         ladders = ladders_from(books, tier_group, balances)
         assert ladder.is_memoryless(ladders)
         ids = [write(story, program, balances) for story in told]
+        sets.judge(tier_group, ladders[:1], ids, before)
         sets.judge(tier_group, ladders, range(ids[0], ids[-1] + 1), as_of)
+        again = sets.judge(tier_group, ladders, ids, as_of)
+        assert (again.superseded, again.added, again.standings) == (0, 0, 0)
         for member, story in zip(ids, told, strict=True):
             outcome = ladder.fold(
                 lines_of(story, balances), story.spans, ladders, as_of
