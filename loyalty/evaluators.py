@@ -27,7 +27,12 @@ class Evaluate(Protocol):
     """Judge locked members as of an instant, and write what follows from it."""
 
     def __call__(
-        self, program_id: int, member_ids: Sequence[int], as_of: datetime, prepared: Any
+        self,
+        program_id: int,
+        member_ids: Sequence[int],
+        as_of: datetime,
+        prepared: Any,
+        /,
     ) -> object: ...
 
 
@@ -51,6 +56,7 @@ class Splits(Protocol):
         earned: Mapping[int, int],
         at: datetime,
         prepared: Any,
+        /,
     ) -> Sequence[Share]: ...
 
 

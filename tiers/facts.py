@@ -75,7 +75,9 @@ def lines_of(
         "request_id",
         "reverses__request_id",
     )
-    for member, balance, kind, reversed_kind, *rest in rows.iterator(chunk_size=10_000):
+    row: tuple[Any, ...]
+    for row in rows.iterator(chunk_size=10_000):
+        member, balance, kind, reversed_kind, *rest = row
         line = Line(balance, kind, reversed_kind or kind, *rest)
         found.setdefault(member, []).append(line)
     return found

@@ -19,10 +19,10 @@ SQLite has no ranges worth the name: there, members are folded one by one.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from django.db import connection
@@ -112,10 +112,30 @@ def histogram(
     The ladder is memoryless and measures what the group does: the amounts are those
     of the standings, as far as judged. None is holding none.
     """
-    values = {"as_of": as_of, "group": group.pk, "program": group.program_id}
+    values: dict[str, Any] = {
+        "as_of": as_of,
+        "group": group.pk,
+        "program": group.program_id,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_counting(ladder), values)
         return dict(cursor.fetchall())
+
+
+def drops_at(
+    ladder: Ladder, member: int, amount: int, least: int, as_of: datetime
+) -> datetime | None:
+    """Return when an amount falls below ``least`` if nothing more is earned."""
+    if ladder.measure.kind != "WINDOW":
+        return None
+    # Only what is in the window now can leave it.
+    current = replace(ladder, starts_at=as_of)
+    values = _values([current], [member], as_of, ())
+    values |= {"amount": amount, "least": least}
+    with connection.cursor() as cursor:
+        cursor.execute(_dropping(ladder.measure, ladder.zone), values)
+        [found] = cursor.fetchone()
+    return cast(datetime | None, found)
 
 
 # The statement
@@ -239,13 +259,14 @@ moved AS (
     UPDATE {_STANDING} s
     SET tier_id = n.tier_id, qualifying_points = n.amount, since = n.since,
         evaluated_at = %(as_of)s, ruleset = %(ruleset)s, due_at = n.due_at,
-        next_exit_at = n.next_exit_at, drops_at = n.drops_at
+        next_exit_at = n.next_exit_at, drops_at = n.drops_at, term_ends_at = NULL
     FROM now n
     WHERE {standing} AND n.member_id = s.member_id AND (
         s.tier_id, s.qualifying_points, s.since, s.ruleset, s.due_at,
-        s.next_exit_at, s.drops_at
+        s.next_exit_at, s.drops_at, s.term_ends_at
     ) IS DISTINCT FROM (
-        n.tier_id, n.amount, n.since, %(ruleset)s, n.due_at, n.next_exit_at, n.drops_at
+        n.tier_id, n.amount, n.since, %(ruleset)s, n.due_at, n.next_exit_at, n.drops_at,
+        NULL::timestamptz
     )
     RETURNING s.id
 ),
@@ -302,6 +323,18 @@ def _same(stored: str) -> str:
         f"IS NOT DISTINCT FROM ({stored}.valid_until, {stored}.reason, {stored}.amount, "
         f"{stored}.threshold, {stored}.tier_version_id, {stored}.group_version_id)"
     )
+
+
+@lru_cache(maxsize=64)
+def _dropping(measure: Measure, zone: str) -> str:
+    ladder = Ladder(datetime.min, zone, 0, measure, ())
+    return f"""
+SELECT min(ends) FROM (
+    SELECT ends, %(amount)s - sum(amount) OVER (ORDER BY ends) AS left_over
+    FROM ({_lines((ladder,), False)}) l
+    WHERE starts <= %(as_of)s AND ends > %(as_of)s
+) ahead WHERE left_over < %(least)s
+"""
 
 
 def _course(ladders: tuple[Ladder, ...], is_range: bool) -> str:

@@ -101,8 +101,9 @@ def test_nobody_is_moved_to_where_they_stand_or_to_another_programs_tier(
         acts.move(member, gold, by=maya, reason="Twice.")
     elsewhere = factories.make_program(maya, name="Elsewhere")
     other = factories.make_group(elsewhere, by=maya, reviewer=chen)
+    tier = factories.live_tier(other, "Gold").tier
     with pytest.raises(TierNotLive):
-        acts.move(member, other.tiers.first(), by=maya, reason="Across.")
+        acts.move(member, tier, by=maya, reason="Across.")
 
 
 def test_whether_somebody_is_in_a_tier_does_not_depend_on_the_last_tick(

@@ -60,6 +60,7 @@ def test_the_way_to_the_next_tier_that_points_lead_to(
 ):
     lines = [earned(amount), earned(9999, year=2024)]
     found = progress(LADDER, lines, tier, NOW)
+    assert found is not None
     assert found.tier == following
     (step,) = found.steps
     assert (step.left, step.percent) == (left, percent)
@@ -68,6 +69,7 @@ def test_the_way_to_the_next_tier_that_points_lead_to(
 
 def test_every_condition_has_its_own_way():
     found = progress(LADDER, [earned(4000), earned(30, balance=2)], GOLD, NOW)
+    assert found is not None
     assert found.tier == BLACK
     assert [(s.amount, s.needed, s.is_choice) for s in found.steps] == [
         (4000, 5000, False),
@@ -79,6 +81,7 @@ def test_every_condition_has_its_own_way():
 
 def test_any_one_of_several_is_enough():
     found = progress(LADDER, [earned(5000), earned(100, balance=2)], GOLD, NOW)
+    assert found is not None
     assert found.is_reached
 
 

@@ -49,7 +49,8 @@ def upgrade_type(group: TierGroup, kind: str, maya: User, chen: User) -> None:
 def shares_of(posting: points.Posting) -> list[tuple[str | None, int]]:
     names = {tier.pk: tier.versions.live().get().name for tier in Tier.objects.all()}
     return [
-        (share.tier and names[share.tier], share.amount) for share in posting.shares
+        (names[share.tier] if share.tier else None, share.amount)
+        for share in posting.shares
     ]
 
 
