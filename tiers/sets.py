@@ -37,8 +37,8 @@ from .models import Standing, TierAssignment, TierGroup
 
 #: Below every amount: the bound of the base tier.
 LOWEST = -(2**63)
-#: Fewer members are folded one by one as fast: the statement has to be planned.
-WORTH_IT = 20
+#: Fewer lines are folded one by one as fast: the statement has to be planned.
+WORTH_IT = 300
 DAY = 86_400
 
 Ids = Sequence[int] | range
@@ -67,6 +67,10 @@ class Judged:
 def suit(ladders: Sequence[Ladder]) -> bool:
     """Whether members of a group with these ladders can be judged in sets here."""
     return connection.vendor == "postgresql" and rules.is_memoryless(ladders)
+
+
+def are_worth_it(members: Iterable[Member]) -> bool:
+    return sum(member.chain_length for member in members) >= WORTH_IT
 
 
 def judge(
