@@ -9,8 +9,16 @@ from django.utils import timezone
 
 from approvals import lifecycle, roles
 from approvals.models import ChangeSet
-from loyalty import points, programs
-from loyalty.models import BalanceDefinition, Contact, Member, Membership, Program
+from loyalty import keys, points, programs
+from loyalty.models import (
+    ApiKey,
+    BalanceDefinition,
+    Contact,
+    Member,
+    Membership,
+    Program,
+)
+from loyalty.models.keys import Scope
 from tiers import drafting
 from tiers.models import TierGroup, TierVersion
 
@@ -43,6 +51,12 @@ def make_reviewer(name: str = "chen") -> User:
 
 def make_auditor(name: str = "aude") -> User:
     return make_user(name, roles.AUDITORS)
+
+
+def make_key(owner: User, *scopes: str, **fields: Any) -> tuple[ApiKey, str]:
+    """Make a key and its secret; with every scope unless some are named."""
+    fields = {"by": owner, "name": "Web shop"} | fields
+    return keys.make(owner=owner, scopes=scopes or Scope.values, **fields)
 
 
 def make_program(

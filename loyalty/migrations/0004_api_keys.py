@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('expiry_date', models.DateTimeField(blank=True, help_text='Once API key expires, clients cannot use it anymore.', null=True, verbose_name='Expires')),
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('name', models.CharField(help_text='Which system uses it, for example: Web shop.', max_length=50, validators=[approvals.text.validate_line])),
-                ('scopes', models.JSONField(default=list, help_text='What the key may do.', validators=[loyalty.models.keys.validate_scopes])),
+                ('scopes', models.JSONField(blank=True, default=list, help_text='What the key may do.', validators=[loyalty.models.keys.validate_scopes])),
                 ('last_used_at', models.DateTimeField(editable=False, null=True, verbose_name='last used')),
                 ('made_by', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('program', models.ForeignKey(blank=True, help_text='The one program that exists for the key; empty for all.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='api_keys', to='loyalty.program')),

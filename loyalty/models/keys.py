@@ -119,7 +119,10 @@ class ApiKey(AbstractAPIKey):
         help_text="Which system uses it, for example: Web shop.",
     )
     scopes = models.JSONField(
-        default=list, validators=[validate_scopes], help_text="What the key may do."
+        default=list,
+        blank=True,
+        validators=[validate_scopes],
+        help_text="What the key may do.",
     )
     owner = models.ForeignKey(
         KeyHolder,

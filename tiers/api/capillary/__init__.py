@@ -6,7 +6,10 @@ documentation says nothing, or cannot be followed, this is what we do:
 * **Who asks.** HTTP Basic with the name and password of a user of the admin. The
   vendor's clients send the MD5 of the password in its place. We refuse that: a
   server can only compare it if it keeps an unsalted MD5 of every password, or
-  something as easily broken. Put the password itself into the client.
+  something as easily broken. Put the password itself into the client. Or a token of
+  ``POST /v3/oauth/token/generate``, whose ``key`` and ``secret`` are the two halves of
+  an API key, in the header ``X-CAP-API-OAUTH-TOKEN``; it is good for an hour. Or the
+  key itself: ``Authorization: Api-Key <key>``.
 * The headers ``X-CAP-API-ATTRIBUTION-ENTITY-TYPE`` and ``-CODE`` are taken and
   ignored, and so is every query parameter that is not described.
 * **Which tiers.** Those of a program's main group. A program that does not exist, and

@@ -41,8 +41,8 @@ NUMBERS: Final[dict[type[Refused], int]] = {
 GENERIC_NUMBERS: Final[dict[int, int]] = {403: 4000, 409: 999999}
 #: The same for whatever was wrong: nobody learns which names exist or are locked.
 UNAUTHENTICATED = (
-    "Authentication failed: the name or the password is missing or wrong, or there "
-    "were too many wrong attempts from this address."
+    "Authentication failed: the name and password, the token or the key are missing "
+    "or wrong, or there were too many wrong attempts from this address."
 )
 FORBIDDEN = "Not authorized. Access is denied!"
 
