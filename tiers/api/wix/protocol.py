@@ -275,7 +275,11 @@ class WixView(APIView):
 
     def read(self, kind: Any) -> Any:
         """Read the body by a serializer, and return what it says in our words."""
-        return read(kind, body_of(self.request))
+        return read(kind, self.body)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return body_of(self.request)
 
 
 def read(kind: Any, data: Any) -> Any:

@@ -118,7 +118,7 @@ class CreateTierRequest(serializers.Serializer):
 
 
 class BulkCreateTiersRequest(serializers.Serializer):
-    tiers = serializers.ListSerializer(
+    tiers: Any = serializers.ListSerializer(
         child=NewTierSerializer(), allow_empty=False, max_length=MOST_TIERS
     )
 
