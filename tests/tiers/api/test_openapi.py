@@ -10,6 +10,15 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from tests.tiers.api.conftest import PAYLOADS
 
+#: What a document is of, by the first word of its file's name.
+SCHEMAS = {
+    "list": "TierList",
+    "one": "TierVersions",
+    "record": "TierRecord",
+    "queue": "TierRecords",
+    "refusal": "Refusal",
+}
+
 
 @pytest.fixture(scope="module")
 def document():
@@ -26,7 +35,7 @@ def test_the_description_is_made_without_a_warning(tmp_path):
 
 
 def test_the_list_is_described_completely(document):
-    assert set(document["paths"]["/v3/tiers"]) == {"get"}
+    assert set(document["paths"]["/v3/tiers"]) == {"get", "post"}
     get = document["paths"]["/v3/tiers"]["get"]
     required = {p["name"]: p.get("required", False) for p in get["parameters"]}
     assert required == {
@@ -37,7 +46,11 @@ def test_the_list_is_described_completely(document):
         "X-CAP-API-ATTRIBUTION-ENTITY-TYPE": False,
     }
     assert set(get["responses"]) == {"200", "400", "401", "403", "404", "500"}
-    assert get["security"] == [{"basicAuth": []}]
+    assert get["security"] == [
+        {"basicAuth": []},
+        {"capillaryToken": []},
+        {"apiKey": []},
+    ]
     assert document["components"]["securitySchemes"]["basicAuth"] == {
         "type": "http",
         "scheme": "basic",
@@ -49,8 +62,9 @@ def test_the_list_is_described_completely(document):
     sorted({path.stem for path in PAYLOADS.glob("*.json")} - {"part_renewal"}),
 )
 def test_documents_are_as_described(name, document):
-    schema = "TierList" if name.startswith("list_") else "Refusal"
-    text = (PAYLOADS / f"{name}.json").read_text().replace('"$slab"', "1")
+    schema = SCHEMAS[name.partition("_")[0]]
+    text = (PAYLOADS / f"{name}.json").read_text()
+    text = text.replace('"$slab"', "1").replace('"$program"', "7")
     validator = Draft202012Validator(
         {
             "$ref": f"#/components/schemas/{schema}",

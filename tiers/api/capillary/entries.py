@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 from django.contrib.auth.models import User
 from django.db.models import (
@@ -25,26 +25,16 @@ from django.db.models import (
 
 from loyalty.models import BalanceDefinition, Program, ProgramVersion
 from tiers.models import Tier, TierGroupVersion, TierVersion
-from tiers.models.groups import Measure
 from tiers.models.tiers import unique_id
 
 from ..statements import Statement
+from .words import CONDITIONS, MONTHS, NOT_SET, SAME_AS_ELIGIBILITY, TRACKER, kpi_type
 
 BuiltIn = BalanceDefinition.BuiltIn
 Operation, Status = TierVersion.Operation, TierVersion.Status
 
-#: What is compared is a tracker unless it is one of the three before it.
-KPI_TYPES: Final = (
-    "CURRENT_POINTS",
-    "CUMULATIVE_POINTS",
-    "CUMULATIVE_PURCHASES",
-    TRACKER := "TRACKER_VALUE_BASED",
-)
-SAME_AS_ELIGIBILITY: Final = "Same as eligibility"
-MONTHS: Final = "NUM_MONTHS"
-NOT_SET: Final = "-1"
-#: Conditions of renewal that are one amount each.
-CONDITIONS: Final = ("purchase", "numVisits", "points")
+Shown = TypeVar("Shown", bound="Entry")
+
 #: When standings are looked at; of interest on live tiers.
 CHECKS: Final = ("reevaluate_on_return", "daily_enabled")
 #: What a version says of validity, renewal and downgrade.
@@ -98,7 +88,7 @@ _TIER = (
     "customer_count",
     "counted_at",
 )
-_COLUMNS = (
+COLUMNS: Final = (
     "tier_id",
     *(f"tier_{name}" for name in _TIER),
     *("status", "operation", "object_id", "created_at", "updated_at", *STEPS),
@@ -115,15 +105,22 @@ def entries(program_id: int, *, visible_to: User) -> list["Entry"]:
 
     A program that is not there, or not for these eyes, has none.
     """
+    return read(Entry, VERSIONS, program_id, visible_to=visible_to)
+
+
+def read(
+    kind: type[Shown], statement: Statement, program_id: int, *, visible_to: User
+) -> list[Shown]:
+    """Run ``statement``, of ``versions_of`` and its columns; wrap each row."""
     if not visible_to.is_active or abs(program_id) > BigIntegerField.MAX_BIGINT:
         return []
     if getattr(visible_to, "only_program_id", None) not in (None, program_id):
         return []
-    versions = VERSIONS.run(program_id, visible_to.pk)
+    versions = statement.run(program_id, visible_to.pk)
     live = [version for version in versions if version.status == Status.LIVE]
     being_changed = {v.tier_id for v in versions if v.status != Status.LIVE}
     shown = [
-        Entry(
+        kind(
             version,
             program_id=program_id,
             has_open=version.tier_id in being_changed,
@@ -138,7 +135,7 @@ def entries(program_id: int, *, visible_to: User) -> list["Entry"]:
     )
 
 
-def _versions(program_id: int, user_id: int) -> QuerySet[TierVersion]:
+def versions_of(program_id: int, user_id: int) -> QuerySet[TierVersion]:
     visible = Program.objects.visible_to(User(pk=user_id)).filter(pk=program_id)
     program = ProgramVersion.objects.live().filter(program=program_id)
     # A new group's tiers are measured by its draft, as long as that is all there is.
@@ -172,7 +169,7 @@ def _versions(program_id: int, user_id: int) -> QuerySet[TierVersion]:
     return versions
 
 
-VERSIONS: Final = Statement(_COLUMNS, _versions)
+VERSIONS: Final = Statement(COLUMNS, versions_of)
 
 
 def matching(found: Iterable["Entry"], tier: str) -> list["Entry"]:
@@ -190,12 +187,17 @@ class Entry:
     has_open: bool
     serial_number: int
 
+    #: What a live version's status is called.
+    live_word: ClassVar[str] = "LIVE"
+
     @property
     def is_live(self) -> bool:
         return self.version.status == Status.LIVE
 
     @property
     def status(self) -> str:
+        if self.is_live:
+            return self.live_word
         # The vendor has no scheduled changes: approved, but not in force.
         if self.version.status == Status.SCHEDULED:
             return Status.PENDING_APPROVAL
@@ -251,6 +253,11 @@ class Entry:
         return self.version.tier_first_live_at is not None
 
     @property
+    def _is_as_written(self) -> bool:
+        """Tell whether to show what was sent, and nothing that the engine adds."""
+        return not self.is_live
+
+    @property
     def _has_record(self) -> bool:
         """Tell whether the vendor would have a record of its own for this version.
 
@@ -266,7 +273,7 @@ class Entry:
             "threshold": _number(version.threshold),
             "upgrade_type": version.upgrade_type,
         }
-        if not self.is_live:
+        if self._is_as_written:
             shown["expression_relation"] = version.expression_relation
             shown["conditions"] = version.conditions or None
         return shown
@@ -280,11 +287,7 @@ class Entry:
             measure, balance = version.measure, version.measured_balance_id
         else:
             measure, balance = version.group_measure, version.group_balance
-        if balance == version.purchases:
-            return "CUMULATIVE_PURCHASES"
-        if balance not in (None, version.points):
-            return TRACKER
-        return "CURRENT_POINTS" if measure == Measure.CURRENT else "CUMULATIVE_POINTS"
+        return kpi_type(measure, balance, version.points, version.purchases)
 
     @property
     def renewal(self) -> dict[str, Any] | None:
@@ -295,7 +298,7 @@ class Entry:
         said = self._terms()
         if said is None:
             return None
-        if self.is_live:
+        if not self._is_as_written:
             _complete(said, RENEWAL_DEFAULTS)
         return said | {"criteria_type": SAME_AS_ELIGIBILITY}
 
@@ -320,7 +323,7 @@ class Entry:
         said = {name: getattr(version, name) for name in TERMS}
         said["unit"] = version.period_value and MONTHS
         said["renewal_order_string"] = version.renewal_order_string or None
-        falls = self.is_live and version.downgrade_to
+        falls = not self._is_as_written and version.downgrade_to
         said["conditions"] = _conditions(version.renewal_conditions, all_of_them=falls)
         if self._is_base or all(value in (None, "") for value in said.values()):
             return None

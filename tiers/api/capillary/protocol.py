@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import structlog
 from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ValidationError as DjangoValidationError
 from django.http import Http404
 from rest_framework import exceptions, renderers
 from rest_framework.request import Request
@@ -19,6 +20,7 @@ from ..authentication import BasicAuthentication, CapillaryToken, NativeKey
 from ..errors import UnknownTier, status_of
 from ..limits import Limited
 from ..parsing import StrictJSONParser
+from .bodies import in_their_words
 
 # Errors
 
@@ -61,6 +63,8 @@ def answer_in_the_envelope(
             exception = exceptions.NotFound()
         elif isinstance(exception, PermissionDenied):
             exception = exceptions.PermissionDenied()
+        elif isinstance(exception, DjangoValidationError):
+            exception = in_their_words(exception)
         if not isinstance(exception, exceptions.APIException):
             return None
         status = exception.status_code
@@ -109,7 +113,10 @@ class EnvelopeRenderer(renderers.JSONRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Any = None,
     ) -> Any:
-        refused = renderer_context["response"].exception
+        response = renderer_context["response"]
+        if response.status_code == 204:
+            return b""
+        refused = response.exception
         envelope = {
             "data": None if refused else data,
             "errors": data if refused else None,
@@ -131,8 +138,8 @@ class CapillaryView(Limited, APIView):
     # What is not described is not there: OPTIONS is 405 as well.
     http_method_names = ["get", "head", "post", "put", "delete"]
 
-    #: The permission that callers need, as "app.codename".
-    permission: str
+    #: The permission that callers need, as "app.codename", for all methods or by each.
+    permission: str | dict[str, str]
 
     def get_exception_handler(self) -> Any:
         return answer_in_the_envelope

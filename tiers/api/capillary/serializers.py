@@ -16,10 +16,11 @@ from rest_framework import serializers
 
 from tiers.models import TierVersion
 
-from .entries import KPI_TYPES, SAME_AS_ELIGIBILITY
 from .protocol import StatusFilterNotSupported
+from .words import KPI_TYPES, SAME_AS_ELIGIBILITY
 
 OPEN_STATUSES = ["DRAFT", "PENDING_APPROVAL", "REJECTED", "PUBLISH_FAILED"]
+RECORD_STATUSES = ["ACTIVE", *OPEN_STATUSES]
 
 # What is sent
 
@@ -226,6 +227,80 @@ class OpenTierSerializer(TierEntrySerializer):
     )
 
 
+class RecordRenewalSerializer(SparseSerializer):
+    """What renews the tier, within its validity."""
+
+    criteriaType = serializers.ChoiceField(
+        [SAME_AS_ELIGIBILITY], source="criteria_type"
+    )
+    renewalWindowType = Choice(
+        TierVersion.RenewalWindow.choices, source="renewal_window_type"
+    )
+    computationWindowStartValue = Whole(source="computation_window_start_value")
+    computationWindowEndValue = Whole(source="computation_window_end_value")
+    downgradeTo = Choice(TierVersion.DowngradeTo.choices, source="downgrade_to")
+    shouldDowngrade = YesNo(source="should_downgrade")
+    always = YesNo()
+    expressionRelationAIRA = Text(source="expression_relation_aira")
+    expressionRelation = Text(source="renewal_expression_relation")
+    originalExpression = Text(source="original_expression")
+    renewalOrderString = serializers.JSONField(
+        source="renewal_order_string", required=False
+    )
+    conditions = ConditionsSerializer(required=False)
+
+
+class RecordValiditySerializer(SparseSerializer):
+    """The `renewal` of an entry by its name in requests and records."""
+
+    periodType = Choice(TierVersion.PeriodType.choices, source="period_type")
+    periodValue = Whole(source="period_value", help_text="Months, as a number.")
+    unit = Choice(["NUM_MONTHS"])
+    startDate = InstantWithOffset(source="start_date", required=False)
+    endDate = InstantWithOffset(source="end_date", required=False)
+    isFixedTypeWithoutYear = YesNo(source="is_fixed_type_without_year")
+    minimumDuration = Whole(source="minimum_duration")
+    renewal = RecordRenewalSerializer()
+
+
+@extend_schema_field({"type": "null"})
+class Null(serializers.Field):
+    """A key that is always there and always null."""
+
+    def to_representation(self, value: Any) -> None:
+        return None
+
+
+class RecordSerializer(SparseSerializer):
+    """One version as it is written: every key is there, null where not set."""
+
+    objectId = serializers.CharField(source="object_id")
+    tierUniqueId = serializers.CharField(source="unique_id")
+    orgId = serializers.IntegerField(source="organisation")
+    programId = serializers.IntegerField(source="program_id")
+    status = serializers.ChoiceField(RECORD_STATUSES)
+    parentId = serializers.CharField(
+        source="parent_id",
+        allow_null=True,
+        help_text="The record that an edit was made from.",
+    )
+    version = serializers.IntegerField(source="number")
+    slabId = serializers.IntegerField(source="slab_id", allow_null=True)
+    name = serializers.CharField(source="version.name")
+    description = serializers.CharField(source="version.description", allow_null=True)
+    color = serializers.CharField(source="version.color", allow_null=True)
+    serialNumber = serializers.IntegerField(source="serial_number")
+    eligibility = EligibilitySerializer()
+    validity = RecordValiditySerializer(allow_null=True)
+    downgrade = Null(source="nothing")
+    engineConfig = Null(source="nothing")
+    comments = Null(source="nothing")
+    meta = MetaSerializer()
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        return dict.fromkeys(self.fields) | super().to_representation(instance)
+
+
 # What is asked
 
 
@@ -243,10 +318,21 @@ class CanonicalInteger(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
-class ListQuery(serializers.Serializer):
-    """The query of the list; what it does not know is ignored, as the vendor does."""
+class ProgramQuery(serializers.Serializer):
+    """The program that is meant; other parameters are ignored, as the vendor does."""
 
     programId = CanonicalInteger(source="program_id")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        for name in self.fields:
+            if len(self.initial_data.getlist(name)) > 1:
+                raise serializers.ValidationError({str(name): "This was sent twice."})
+        return attrs
+
+
+class ListQuery(ProgramQuery):
+    """The query of the list."""
+
     tier = serializers.CharField(
         required=False,
         allow_blank=True,
@@ -255,9 +341,7 @@ class ListQuery(serializers.Serializer):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        for name in ("programId", "tier"):
-            if len(self.initial_data.getlist(name)) > 1:
-                raise serializers.ValidationError({name: "This was sent twice."})
+        super().validate(attrs)
         if "status" in self.initial_data:
             raise StatusFilterNotSupported("Tiers cannot be listed by status.")
         return attrs
