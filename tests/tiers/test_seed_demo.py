@@ -13,8 +13,8 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from approvals.models import Decision, Notice
-from loyalty import cdnow, members, points, programs
-from loyalty.models import Balance, Member, PointsEntry, Program
+from loyalty import cdnow, keys, members, points, programs
+from loyalty.models import ApiKey, Balance, Member, PointsEntry, Program
 from tiers.demo import gemstone, people, vinyl
 from tiers.models import Tier, TierAssignment, TierVersion
 
@@ -61,6 +61,41 @@ def test_outside_debug_the_demo_is_refused_in_a_sentence() -> None:
         call_command("seed_demo")
     assert refused.value.returncode == 2
     assert not User.objects.exists()
+
+
+def test_a_key_is_shown_once_and_may_everything(seed: Callable[..., str]) -> None:
+    (line,) = [line for line in seed(2).splitlines() if "API key" in line]
+    secret = line.split()[-1]
+    key = keys.recognise(secret)
+    assert key is not None
+    assert key.scopes == ["read", "points", "drafts", "publish"]
+    assert key.program is None
+    assert "API key" not in seed(2)
+    assert ApiKey.objects.count() == 1
+
+
+def test_keys_can_be_agreed_on(
+    seed: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreed, forbidden = "demo0001." + "k" * 32, "demo0002." + "f" * 32
+    monkeypatch.setenv("DEMO_API_KEY", agreed)
+    monkeypatch.setenv("DEMO_FORBIDDEN_API_KEY", forbidden)
+    for _ in range(2):
+        seed(2)
+    assert ApiKey.objects.count() == 2
+    known = [keys.recognise(secret) for secret in (agreed, forbidden)]
+    assert [key.scopes if key else None for key in known] == [
+        ["read", "points", "drafts", "publish"],
+        [],
+    ]
+
+
+def test_a_key_of_another_form_is_refused_in_a_sentence(
+    seed: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEMO_API_KEY", "secret")
+    with pytest.raises(CommandError, match="8 letters or digits, a dot, and 32"):
+        seed(2)
 
 
 def test_the_people_can_log_in_and_have_their_roles(seed: Callable[..., str]) -> None:

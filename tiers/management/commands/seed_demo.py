@@ -7,9 +7,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, transaction
 from django.utils import timezone
 
+from approvals.errors import Refused
 from approvals.models import Notice
 from loyalty.models import Program
 from tiers import assignment
+from tiers.demo.access import make_keys
 from tiers.demo.catalogue import PROGRAMS
 from tiers.demo.people import PASSWORD, STAFF, Cast, make_staff
 
@@ -59,6 +61,12 @@ class Command(BaseCommand):
     def make_all(self, program_ids: list[int]) -> None:
         with transaction.atomic():
             cast = make_staff()
+            try:
+                told = list(make_keys(cast.manager))
+            except Refused as problem:
+                raise CommandError(problem.message, returncode=2) from None
+        for sentence in told:
+            self.stdout.write(sentence)
         for program_id in program_ids:
             if Program.objects.filter(pk=program_id).exists():
                 found = "there already"
