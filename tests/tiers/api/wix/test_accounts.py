@@ -1,6 +1,7 @@
 """Accounts and transactions over HTTP, in whole documents."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -357,7 +358,8 @@ def test_every_order_pages_through_everybody_once(call, crowd, name, order):
     sort = [{"fieldName": name, "order": order}]
     whole = ids_of(query(call, sort=sort))
     assert sorted(whole) == sorted(crowd)
-    paged, before = [], []
+    paged: list[str] = []
+    before: list[str] = []
     cursor = None
     while True:
         paging = {"limit": 3} | ({"cursor": cursor} if cursor else {})
@@ -564,7 +566,7 @@ def test_transactions_that_are_not_there(call):
 
 def test_each_scope_opens_its_own(call, maya):
     reader, poster = make_key(maya, "read"), make_key(maya, "points")
-    reads = [
+    reads: list[tuple[str, str, Any]] = [
         ("GET", f"{ACCOUNTS}/{ACCOUNT}", None),
         ("GET", ACCOUNTS, None),
         ("GET", f"{ACCOUNTS}/program-totals", None),
@@ -574,7 +576,7 @@ def test_each_scope_opens_its_own(call, maya):
         ("POST", f"{ACCOUNTS}/count", {}),
         ("POST", f"{TRANSACTIONS}/query", {}),
     ]
-    writes = [
+    writes: list[tuple[str, str, Any]] = [
         ("POST", ACCOUNTS, {"contactId": str(uuid4())}),
         ("POST", f"{ACCOUNTS}/{ACCOUNT}/earn-points", EARNED),
         (
