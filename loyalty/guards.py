@@ -2,7 +2,7 @@
 
 from approvals import triggers
 
-from .models import Balance, LedgerSeal, PointsEntry, PointsRequest
+from .models import ApiKey, Balance, LedgerSeal, PointsEntry, PointsRequest
 
 ENTRIES = PointsEntry._meta.db_table
 
@@ -57,3 +57,17 @@ def register() -> None:
         "1 = 1",
         "Balances are kept: they are the sum of the ledger.",
     )
+    triggers.guard(
+        ApiKey,
+        "as_made",
+        ("UPDATE",),
+        "(OLD.revoked AND NOT NEW.revoked) OR (OLD.expiry_date IS NOT NULL AND "
+        "(NEW.expiry_date IS NULL OR NEW.expiry_date > OLD.expiry_date)) OR "
+        + " OR ".join(
+            f'OLD."{field.column}" {{distinct}} NEW."{field.column}"'
+            for field in ApiKey._meta.concrete_fields
+            if field.name not in {"name", "revoked", "expiry_date", "last_used_at"}
+        ),
+        "An API key stays as it was made: it can only be ended.",
+    )
+    triggers.guard(ApiKey, "kept", ("DELETE",), "1 = 1", "API keys are kept.")
