@@ -11,7 +11,7 @@ from datetime import datetime
 from loyalty import points
 from loyalty.models import Member
 
-from . import facts, keeping, locks, rules, sets
+from . import facts, keeping, locks, rules, sets, stepping
 from .ladder import Ladder
 from .models import Standing, TierGroup
 from .sets import Move
@@ -32,7 +32,9 @@ def bring_up_to_date(
         groups = locks.share(program_id)
     ids = sorted(member_ids)
     rows = Member.objects.select_for_update(no_key=True).filter(pk__in=ids)
-    locked = list(rows.order_by("pk").only("marked_at", "expires_next_at"))
+    locked = list(
+        rows.order_by("pk").only("marked_at", "expires_next_at", "chain_length")
+    )
     marked = {member.pk for member in locked if member.marked_at}
     expired = [m.pk for m in locked if m.expires_next_at and m.expires_next_at <= as_of]
     if expired:
@@ -44,7 +46,10 @@ def bring_up_to_date(
     folded: dict[int, Sequence[int]] = {}
     for group in groups:
         folded[group.pk] = ids
-        if len(ids) >= sets.WORTH_IT and sets.suit(ladders[group.pk]):
+        is_alone = len(locked) == 1 and not expired
+        if is_alone and stepping.step(group, ladders[group.pk], locked[0], as_of):
+            folded[group.pk] = []
+        elif sets.are_worth_it(locked) and sets.suit(ladders[group.pk]):
             folded[group.pk] = acted = facts.acted_on(ids, group)
             judged = sets.judge(group, ladders[group.pk], ids, as_of, excluding=acted)
             keeping.follow(group, ids, judged.moves, as_of)

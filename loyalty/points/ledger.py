@@ -305,7 +305,7 @@ class Ledger:
                     member.chain_head,
                     member.expires_next_at,
                     member.flagged_at,
-                    at if account.touched else member.marked_at,
+                    _marked_at(member, at) if account.touched else member.marked_at,
                     member.pk,
                 )
                 for account in self.accounts.values()
@@ -352,6 +352,11 @@ def _expiries(
                 loss.at,
                 reverses=loss.uuid,
             )
+
+
+def _marked_at(member: Member, at: datetime) -> datetime:
+    """Return since when something waits to be judged: an earlier mark stands."""
+    return min(at, member.marked_at or at)
 
 
 #: What ``chain.Link`` says, and the hash of it.
