@@ -5,15 +5,25 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from approvals import triggers
-from loyalty.models import Balance, PointsEntry
+from loyalty import members
+from loyalty.models import Balance, Member, PointsEntry, Program
 from tests import factories
 from tiers import assignment, verification
-from tiers.models import Standing, Tier, TierAssignment, TierGroup
+from tiers.models import (
+    CountChange,
+    Standing,
+    Tier,
+    TierAssignment,
+    TierEvent,
+    TierGroup,
+    TierSnapshot,
+)
 
 
 @pytest.fixture
@@ -67,15 +77,82 @@ FAULTS: dict[str, tuple[Callable[[], Any], str]] = {
         ),
         "Assignments of member",
     ),
+    "standing's term": (
+        lambda: Standing.objects.filter(qualifying_points=600).update(
+            term_ends_at=timezone.now()
+        ),
+        "the end of the term is",
+    ),
+    "standing's customer": (
+        lambda: Standing.objects.filter(qualifying_points=600).update(counted_as=None),
+        "the tier counted in is None",
+    ),
+    "missing standing": (
+        lambda: Standing.objects.filter(qualifying_points=600).delete(),
+        "has no standing",
+    ),
     "count": (
         lambda: Tier.objects.filter(customer_count=1).update(customer_count=2),
         "counts 2 customers, its assignments say 1",
+    ),
+    "holders": (
+        lambda: Tier.objects.filter(holders=1).update(holders=2),
+        "has 2 holders, with what was noted since the last tick; its assignments say 1",
+    ),
+    "a note too many": (
+        lambda: CountChange.objects.create(
+            program=Program.objects.get(),
+            tier=Tier.objects.filter(holders=1)[0],
+            delta=1,
+            at=timezone.now(),
+        ),
+        "has 2 holders",
+    ),
+    "snapshot": (
+        lambda: TierSnapshot.objects.filter(customers=1).update(customers=2),
+        "has 2 customers, its assignments say 1",
     ),
     "decision": (
         lambda: connection.cursor().execute("DELETE FROM approvals_decision"),
         "without a decision",
     ),
 }
+
+
+def test_what_was_told_twice_is_found(story: TierGroup) -> None:
+    member = Member.objects.order_by("pk")[0]
+    told = {
+        "member": member,
+        "group": story,
+        "kind": TierEvent.Kind.REMINDED,
+        "occurred_at": timezone.now(),
+        "recorded_at": timezone.now(),
+        "ends_at": timezone.now(),
+    }
+    TierEvent.objects.create(**told)
+    once = list(verification.events([member.pk]))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        TierEvent.objects.create(**told)
+    assert once == []
+
+
+def test_what_was_due_by_an_instant_is_asked_for_on_request(story: TierGroup) -> None:
+    now = timezone.now()
+    member = factories.make_member(story.program)
+    (problem,) = verification.problems(story.program, as_of=timezone.now())
+    assert problem.startswith(f"Member {member.pk} is marked since")
+    only = (member.pk + 1, member.pk + 100)
+    assert list(verification.problems(story.program, members=only, as_of=now)) == []
+    later = now + timedelta(days=400)
+    found = list(verification.problems(story.program, as_of=later))
+    assert sum("was due on" in problem for problem in found) == 3
+
+
+def test_bounds_know_of_whose_status_has_changed(story: TierGroup, maya: User) -> None:
+    """Who was active at midnight and is not now was rightly counted then."""
+    for member in Member.objects.all():
+        members.deactivate(member, by=maya, reason="They asked for it.")
+    assert list(verification.problems(story.program)) == []
 
 
 @pytest.mark.parametrize("fault", FAULTS)
