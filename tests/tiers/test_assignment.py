@@ -184,7 +184,7 @@ def test_a_tick_looks_at_nobody_when_nothing_is_due(
     assert report.members == 0
 
 
-@pytest.mark.parametrize("size", [2, 15])
+@pytest.mark.parametrize("size", [3, 15])
 def test_a_chunk_costs_the_same_queries_for_few_and_for_many(
     group: TierGroup, size: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
