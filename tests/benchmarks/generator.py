@@ -274,7 +274,7 @@ def _copy(
 ) -> None:
     """Load rows of tab-separated text; fields not named get their default."""
     others = {
-        field.column: field.get_db_prep_save(field.get_default(), connection)
+        str(field.column): field.get_db_prep_save(field.get_default(), connection)
         for field in model._meta.concrete_fields
         if field.column not in columns and not field.null
     }

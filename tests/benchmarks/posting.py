@@ -175,20 +175,10 @@ def intake(size: Size) -> Iterator[Result]:
             )
             for n, member in enumerate(members)
         ]
-        rounds["ours"].append(
-            seconds(
-                lambda activities=activities: points.post_many(
-                    program, activities, source="intake", by=None
-                )
-            )
-        )
-        rounds["copy"].append(
-            seconds(
-                lambda members=members, turn=turn: _copy(
-                    program.pk, definition, members, turn
-                )
-            )
-        )
+        ours = partial(points.post_many, program, activities, source="intake", by=None)
+        rounds["ours"].append(seconds(ours))
+        copy = partial(_copy, program.pk, definition, members, turn)
+        rounds["copy"].append(seconds(copy))
     figure, yardstick = (number / statistics.median(t) for t in rounds.values())
     yield Result(
         f"bulk intake, {number:,} activities", figure, yardstick, 1 / 3, "/s", True

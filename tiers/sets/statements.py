@@ -1,148 +1,26 @@
-"""Judging members of memoryless groups in sets, by one statement.
+"""The statements of judging in sets, made of a group's ladders.
 
-A group is memoryless when a member's tier follows from one amount alone: real time
-both ways, one measure, a lower bound for each tier. What ``ladder.fold`` does line by
-line for one member, the database then does for a whole range of members at once:
-
-    parts      the times for which a member belonged, cut where the rules changed
-    lines      what each ledger line weighs, from when and until when
-    events     starts and ends of lines, within each part
-    course     the running amount behind each event, and the tier that it reaches
-    wanted     the events at which the tier changes, with the reason
-    now        where each member stands, and what is coming
-
-What differs from what is stored is superseded, inserted or updated; the rest is left
-alone. A property test holds this module and ``ladder.fold`` equal. The database counts
-no local days: it looks instants up in a calendar made by ``ladder``.
-
-SQLite has no ranges worth the name: there, members are folded one by one.
+Rules become arrays of bounds and rungs that are written into the text, which is made
+once for a group; members, instants and the calendar are parameters.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, cast
-from zoneinfo import ZoneInfo
+from typing import Any
 
-from django.db import connection
 from django.utils import timezone
 
-from loyalty.calendar import first_instant, leaving_day, local_date
 from loyalty.models import Member, Membership, PointsEntry
 
-from . import ladder as rules
-from .ladder import Ladder, Measure
-from .models import Standing, TierAssignment, TierGroup
+from .. import ladder as rules
+from ..ladder import Ladder, Measure
+from ..models import Standing, TierAssignment
+from .calendar import calendar, calendar_text
 
 #: Below every amount: the bound of the base tier.
 LOWEST = -(2**63)
-#: Fewer lines are folded one by one as fast: the statement has to be planned.
-WORTH_IT = 300
-DAY = 86_400
-
 Ids = Sequence[int] | range
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A member stands on another tier than before; None is holding none."""
-
-    member: int
-    before: int | None
-    after: int | None
-
-
-@dataclass(slots=True)
-class Judged:
-    """What judging changed."""
-
-    moves: list[Move] = field(default_factory=list)
-    superseded: int = 0
-    added: int = 0
-    #: How many standings were written, moved or not.
-    standings: int = 0
-
-
-def suit(ladders: Sequence[Ladder]) -> bool:
-    """Whether members of a group with these ladders can be judged in sets here."""
-    return connection.vendor == "postgresql" and rules.is_memoryless(ladders)
-
-
-def are_worth_it(members: Iterable[Member]) -> bool:
-    return sum(member.chain_length for member in members) >= WORTH_IT
-
-
-def judge(
-    group: TierGroup,
-    ladders: Sequence[Ladder],
-    ids: Ids,
-    as_of: datetime,
-    *,
-    excluding: Sequence[int] = (),
-) -> Judged:
-    """Bring members of a memoryless group up to an instant, from their whole history.
-
-    ``ids`` are members' keys, or a range of them; who is to be folded (moved by hand,
-    say) is left out by ``excluding``. Call it under the locks that judging takes, in
-    a transaction.
-    """
-    judged = Judged()
-    if not ladders or not ids:
-        return judged
-    values = _values(ladders, ids, as_of, excluding)
-    values |= {
-        "program": group.program_id,
-        "group": group.pk,
-        "ruleset": group.ruleset,
-    }
-    with connection.cursor() as cursor:
-        # How many rows there are is known to us: each join looks at all of them.
-        cursor.execute("SET LOCAL enable_nestloop = off")
-        cursor.execute(_judging(tuple(ladders), isinstance(ids, range)), values)
-        for member, before, after, *counts in cursor:
-            judged.superseded, judged.added, judged.standings = counts
-            if member is not None:
-                judged.moves.append(Move(member, before, after))
-        cursor.execute("SET LOCAL enable_nestloop TO DEFAULT")
-    return judged
-
-
-def histogram(
-    group: TierGroup, ladder: Ladder, as_of: datetime
-) -> dict[int | None, int]:
-    """Return how many active members would stand on each tier under a ladder, now.
-
-    The ladder is memoryless and measures what the group does: the amounts are those
-    of the standings, as far as judged. None is holding none.
-    """
-    values: dict[str, Any] = {
-        "as_of": as_of,
-        "group": group.pk,
-        "program": group.program_id,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_counting(ladder), values)
-        return dict(cursor.fetchall())
-
-
-def drops_at(
-    ladder: Ladder, member: int, amount: int, least: int, as_of: datetime
-) -> datetime | None:
-    """Return when an amount falls below ``least`` if nothing more is earned."""
-    if ladder.measure.kind != "WINDOW":
-        return None
-    # Only what is in the window now can leave it.
-    current = replace(ladder, starts_at=as_of)
-    values = _values([current], [member], as_of, ())
-    values |= {"amount": amount, "least": least}
-    with connection.cursor() as cursor:
-        cursor.execute(_dropping(ladder.measure, ladder.zone), values)
-        [found] = cursor.fetchone()
-    return cast(datetime | None, found)
-
-
-# The statement
 
 _ENTRY = PointsEntry._meta.db_table
 _MEMBER = Member._meta.db_table
@@ -156,7 +34,7 @@ _QUALIFIES = f"""(e.kind = ANY(%(qualifying)s) OR (e.kind = 'REVERSAL' AND
         = ANY(%(qualifying)s)))"""
 
 
-def _values(
+def values_of(
     ladders: Sequence[Ladder], ids: Ids, as_of: datetime, excluding: Sequence[int]
 ) -> dict[str, Any]:
     values: dict[str, Any] = {
@@ -177,7 +55,7 @@ def _values(
             # What left before the first rules were in force weighs in none.
             months = measure.months or 12
             first = ladders[0].starts_at.date() - timedelta(days=31 * months + 31)
-            texts = _calendar_text(zone, measure.months, first, last)
+            texts = calendar_text(zone, measure.months, first, last)
             values[f"days_{number}"], values[f"exits_{number}"] = texts
             values[f"since_{number}"] = calendar(zone, measure.months, first, last)[0][
                 0
@@ -191,7 +69,7 @@ def _bases(ladders: Sequence[Ladder]) -> list[tuple[Measure, str]]:
 
 
 @lru_cache(maxsize=64)
-def _judging(ladders: tuple[Ladder, ...], is_range: bool) -> str:
+def judging(ladders: tuple[Ladder, ...], is_range: bool) -> str:
     # The sums keep a planner without statistics from reading the whole group.
     standing = f"s.group_id + 0 = %(group)s AND {_chosen('s.member_id', is_range)}"
     known = (
@@ -295,7 +173,7 @@ FROM (SELECT 1) always LEFT JOIN (
 """
 
 
-def _counting(ladder: Ladder) -> str:
+def counting(ladder: Ladder) -> str:
     reached = _reached((ladder,), "s.qualifying_points")
     return f"""
 WITH counted AS (
@@ -330,7 +208,7 @@ def _same(stored: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _dropping(measure: Measure, zone: str) -> str:
+def dropping(measure: Measure, zone: str) -> str:
     ladder = Ladder(datetime.min, zone, 0, measure, ())
     return f"""
 SELECT min(ends) FROM (
@@ -502,77 +380,3 @@ def _bounds(ladder: Ladder) -> list[tuple[int, rules.Rung]]:
         (LOWEST if minimum is None else minimum, rung)
         for minimum, rung in rules.bounds(ladder)
     ]
-
-
-# The calendar
-
-
-@lru_cache(maxsize=64)
-def _calendar_text(
-    zone: str, months: int | None, first: date, last: date
-) -> tuple[str, str]:
-    """Return the calendar as the database reads it: text that is made once."""
-    starts, exits = calendar(zone, months, first, last)
-    return _instants(starts), _instants(exits)
-
-
-def _instants(instants: Sequence[datetime]) -> str:
-    return f"{{{','.join(instant.isoformat() for instant in instants)}}}"
-
-
-@lru_cache(maxsize=64)
-def calendar(
-    zone: str, months: int | None, first: date, last: date
-) -> tuple[list[datetime], list[datetime]]:
-    """Return when local days begin, and when lines of each leave their window.
-
-    A day may begin twice: where clocks go back over midnight, its first minutes
-    belong to it, then an hour to the day before.
-    """
-    starts: list[datetime] = []
-    exits: list[datetime] = []
-    previous = None
-    for instant in _midnights(zone, first, last):
-        day = local_date(instant, zone)
-        if day != previous:
-            starts.append(instant)
-            leaving = leaving_day(day, months)
-            exits.append(first_instant(leaving, zone))
-        previous = day
-    return starts, exits
-
-
-def _midnights(zone: str, first: date, last: date) -> list[datetime]:
-    """Return the instants at which the local date may change."""
-    place = ZoneInfo(zone)
-
-    def offset(second: int) -> int:
-        shift = datetime.fromtimestamp(second, place).utcoffset()
-        assert shift is not None
-        return round(shift.total_seconds())
-
-    begin, end = (
-        int(datetime(d.year, d.month, d.day, tzinfo=UTC).timestamp())
-        for d in (first, last)
-    )
-    found = [begin]
-    for second in range(begin, end, DAY):
-        before, after = offset(second), offset(second + DAY)
-        change = second + DAY
-        if before != after:
-            early, change = second, second + DAY
-            while change - early > 1:
-                middle = (early + change) // 2
-                if offset(middle) == before:
-                    early = middle
-                else:
-                    change = middle
-            found.append(change)
-        for shift, low, high in (
-            (before, second, change),
-            (after, change, second + DAY),
-        ):
-            midnight = low + -(low + shift) % DAY
-            if low < midnight < high or low == midnight > begin:
-                found.append(midnight)
-    return [datetime.fromtimestamp(second, UTC) for second in sorted(set(found))]
