@@ -58,3 +58,24 @@ def assert_same(sent: Any, expected: Any) -> None:
             before, after, "expected", "sent", lineterm=""
         )
         pytest.fail("\n".join(difference), pytrace=False)
+
+
+@pytest.fixture
+def call(client: Client) -> Callable[..., Any]:
+    """Send a JSON body as somebody; bytes are sent as they are, None is no body."""
+    client.raise_request_exception = False
+
+    def send(
+        method: str, path: str, body: Any = None, *, by: User, **headers: str
+    ) -> Any:
+        sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return client.generic(
+            method,
+            path,
+            b"" if body is None else sent,
+            content_type=named.pop("Content-Type", "application/json"),
+            headers={"Authorization": basic(by.username)} | named,
+        )
+
+    return send

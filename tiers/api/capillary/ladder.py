@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.db.models import Case, When
 from rest_framework.serializers import ValidationError
 
-from approvals.errors import DraftExists, Refused
+from approvals.errors import DraftExists
 from approvals.text import comparable
 from loyalty.models import BalanceDefinition
 from tiers.errors import LimitReached
@@ -18,6 +18,7 @@ from tiers.models import TierGroup, TierGroupVersion, TierVersion
 from tiers.models.groups import Measure
 from tiers.soundness import measure_of
 
+from .protocol import StrategiesMissing
 from .words import TRACKER, kpi_type
 
 BuiltIn = BalanceDefinition.BuiltIn
@@ -34,12 +35,6 @@ MEASURES: Final = {
 }
 #: The fields of a wording that say what is compared.
 COMPARED: Final = ("measure", "measured_balance", "window_kind", "window_months")
-
-
-class StrategiesMissing(Refused):
-    """The program has no live tier group, whose strategies move members."""
-
-    code = "strategies_missing"
 
 
 class Ladder:

@@ -18,6 +18,7 @@ from approvals.errors import Refused
 from ..access import HasPermission
 from ..authentication import BasicAuthentication, CapillaryToken, NativeKey
 from ..errors import UnknownTier, status_of
+from ..idempotency import KeyReused
 from ..limits import Limited
 from ..parsing import StrictJSONParser
 from .bodies import in_their_words
@@ -33,8 +34,26 @@ class ProgramMissing(Refused):
     """``programId`` was left out, which the vendor answers with HTTP 500."""
 
 
+class ProgramNeeded(Refused):
+    """An imported tier was to be edited and its program not named."""
+
+
+class StrategiesMissing(Refused):
+    """The program has no live tier group, whose strategies move members."""
+
+
+class PartOfSet(Refused):
+    """The record waits together with others, and is decided on with them."""
+
+
 #: HTTP status and number on the wire, where they are not what ``api.errors`` says.
-STATUSES: Final[dict[type[Refused], int]] = {ProgramMissing: 500}
+STATUSES: Final[dict[type[Refused], int]] = {
+    ProgramMissing: 500,
+    ProgramNeeded: 400,
+    StrategiesMissing: 409,
+    PartOfSet: 409,
+    KeyReused: 409,
+}
 NUMBERS: Final[dict[type[Refused], int]] = {
     UnknownTier: 9056,
     StatusFilterNotSupported: 9057,

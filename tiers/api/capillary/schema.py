@@ -327,8 +327,8 @@ DECIDE: Final = operation(
             (
                 "The record waits together with others",
                 999999,
-                "Gold waits in Change set 7 with others (Silver, Gold), which are "
-                "decided on together: do that in the admin.",
+                "Gold waits in Change set 7 together with Silver: they are decided on "
+                "as one, in the admin.",
             ),
         ),
     },

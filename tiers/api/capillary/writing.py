@@ -14,17 +14,19 @@ from django.db import transaction
 from rest_framework.serializers import ValidationError
 
 from approvals import lifecycle
-from approvals.errors import DraftExists, InvalidTransition, Refused, StaleEdit
+from approvals.errors import DraftExists, InvalidTransition, StaleEdit
 from approvals.lifecycle import guards
 from approvals.models import ChangeSet
 from loyalty.calendar import add_months
 from loyalty.models import Program
 from tiers import drafting
 from tiers.models import Tier, TierGroup, TierVersion
+from tiers.registration import TIER
 
 from ..errors import UnknownTier
 from .bodies import VALIDITY, merged
-from .ladder import IN_PROGRESS, Ladder, StrategiesMissing
+from .ladder import IN_PROGRESS, Ladder
+from .protocol import PartOfSet, ProgramNeeded, StrategiesMissing
 from .records import (
     Record,
     is_object_id,
@@ -39,18 +41,6 @@ Entry, Operation, Status = TierVersion.Entry, TierVersion.Operation, TierVersion
 NO_REASON = "No reason given."
 #: Of two who edit a tier at once, the second lays its edit over that of the first.
 ATTEMPTS = 3
-
-
-class ProgramNeeded(Refused):
-    """An imported tier was named without its program."""
-
-    code = "program_needed"
-
-
-class PartOfSet(Refused):
-    """The record waits together with others, and is decided on with them."""
-
-    code = "part_of_set"
 
 
 # Create
@@ -273,11 +263,12 @@ def _waiting_alone(version: TierVersion) -> ChangeSet:
 
 
 def _expect_alone(version: TierVersion, change_set: ChangeSet) -> None:
-    labels = list(change_set.items.values_list("label", flat=True))
-    if len(labels) > 1:
+    items = change_set.items.exclude(kind=TIER, version_id=version.pk)
+    others = list(items.values_list("label", flat=True))
+    if others:
         raise PartOfSet(
-            f"{version.name} waits in {change_set} with others ({', '.join(labels)}), "
-            "which are decided on together: do that in the admin.",
+            f"{version.name} waits in {change_set} together with {', '.join(others)}: "
+            "they are decided on as one, in the admin.",
             change_set_id=change_set.pk,
         )
 
