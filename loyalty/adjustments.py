@@ -40,7 +40,6 @@ from .wording import amount as amount_in_words
 
 #: What such requests name as the system that asks.
 SOURCE = "adjustment by hand"
-REVERSALS = "reversal by hand"
 #: For how long an adjustment waits for its second person.
 PATIENCE = timedelta(days=14)
 DAY = timedelta(hours=24)
@@ -66,7 +65,7 @@ def adjust(
     ``amount`` is in the smallest unit. The same ``reference`` again has no second
     effect.
     """
-    _expect_may(by, POST, member.program_id)
+    expect_may(by, POST, member.program_id)
     reason = lifecycle.reason_given(reason, "adjusting somebody's points")
     refusal: PostingRefused | None = None
     with transaction.atomic():
@@ -116,7 +115,7 @@ def approve(request: PointsRequest, *, by: Any, at: datetime | None = None) -> N
         members.get(pk=request.member_id or 0)
         at = at or timezone.now()
         row = _hold(request, at)
-        _expect_may(by, REVIEW, row.program_id)
+        expect_may(by, REVIEW, row.program_id)
         if row.created_by_id == by.pk:
             raise SelfApproval(
                 f"{name_of(by)} asked for this adjustment, so somebody else has to "
@@ -134,7 +133,7 @@ def reject(
     with transaction.atomic():
         at = at or timezone.now()
         row = _hold(request, at)
-        _expect_may(by, REVIEW, row.program_id)
+        expect_may(by, REVIEW, row.program_id)
         if row.created_by_id == by.pk:
             raise SelfApproval(
                 f"{name_of(by)} asked for this adjustment: withdraw it instead."
@@ -152,50 +151,6 @@ def withdraw(request: PointsRequest, *, by: Any, at: datetime | None = None) -> 
             raise NotAllowed("Only who asked for an adjustment can withdraw it.")
         points.cancel(row, at=at)
         _decided(row, "withdraw_adjustment", "", by=by, at=at)
-
-
-def reverse(
-    entry: PointsEntry,
-    *,
-    amount: int | None = None,
-    reference: str,
-    reason: str,
-    by: Any,
-    at: datetime | None = None,
-) -> points.Posting:
-    """Take back ``amount`` of a line by hand, or all that is left of it."""
-    program_id = entry.member.program_id
-    _expect_may(by, POST, program_id)
-    reason = lifecycle.reason_given(reason, "reversing an entry")
-    refusal: PostingRefused | None = None
-    with transaction.atomic():
-        try:
-            posting = points.reverse(
-                entry,
-                amount=amount,
-                reference=reference,
-                source=REVERSALS,
-                by=by,
-                description=reason,
-                at=at,
-            )
-        except PostingRefused as error:
-            refusal = error
-        else:
-            if not posting.replayed:
-                what = _reversed(entry, posting.lines[0].amount, reason)
-                _on_record(
-                    "reverse",
-                    entry.member,
-                    kind="member",
-                    object_id=entry.member_id,
-                    said=f"{what}: {reason}",
-                    by=by,
-                    at=at or timezone.now(),
-                )
-    if refusal:
-        raise refusal
-    return posting
 
 
 # Questions
@@ -317,7 +272,7 @@ def _hold(request: PointsRequest, at: datetime) -> PointsRequest:
     return row
 
 
-def _expect_may(by: Any, permission: str, program_id: int) -> None:
+def expect_may(by: Any, permission: str, program_id: int) -> None:
     visible = Program.objects.visible_to(by).filter(pk=program_id)
     if not by.has_perm(permission) or not visible.exists():
         raise NotAllowed(f"{name_of(by)} may not do this in this program.")
@@ -329,7 +284,7 @@ def _made(program_id: int, reference: str, *, by: Any, at: datetime) -> PointsRe
     assert request is not None
     what = what_of(request)
     waits = request.status == Status.PENDING
-    _on_record(
+    on_record(
         "ask_adjustment" if waits else "adjust",
         request.member,
         kind=KIND,
@@ -354,7 +309,7 @@ def _decided(
     row: PointsRequest, verb: str, comment: str, *, by: Any, at: datetime
 ) -> None:
     words = str(what_of(row))
-    _on_record(
+    on_record(
         verb,
         row.member,
         kind=KIND,
@@ -374,7 +329,7 @@ def _decided(
         )
 
 
-def _on_record(
+def on_record(
     verb: str,
     member: Any,
     *,
@@ -398,8 +353,3 @@ def _on_record(
 
 def path_of(request: PointsRequest) -> str:
     return urls.reverse("admin:loyalty_pointsrequest_change", args=[request.pk])
-
-
-def _reversed(entry: PointsEntry, amount: int, reason: str) -> What:
-    definitions = BalanceDefinition.objects.with_live()
-    return What(definitions.get(pk=entry.balance_definition_id), amount, reason)

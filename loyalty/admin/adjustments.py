@@ -15,6 +15,7 @@ from approvals.forms import ActForm, ReasonForm
 from .. import adjustments
 from ..models import PointsRequest
 from .programs import program_filter
+from .search import FoundByMember
 
 Status = PointsRequest.Status
 TONES = {
@@ -52,12 +53,11 @@ class OriginFilter(ui.ChoiceFilter):
         return queryset
 
 
-class PointsRequestAdmin(ui.ReadOnlyAdmin):
+class PointsRequestAdmin(FoundByMember, ui.ReadOnlyAdmin):
     program_path = "program"
     list_display = ("asked", "who", "outcome_badge", "at")
     list_filter = (program_filter("program"), RequestStatusFilter, OriginFilter)
     list_select_related = ("member__contact",)
-    search_fields = ("reference", "member__subscription_id")
     ordering = ("-pk",)
     fields = ("asked", "who", "outcome_badge", "at", "outcome")
     readonly_fields = ("asked", "who", "outcome_badge", "at")
@@ -86,6 +86,9 @@ class PointsRequestAdmin(ui.ReadOnlyAdmin):
     @ui.display(description="When", ordering="created_at")
     def at(self, asked: Any) -> str:
         return ui.when(asked.created_at)
+
+    def found_otherwise(self, queryset: Any, key: str) -> Any:
+        return queryset.filter(reference=key)
 
     # The page of an adjustment
 

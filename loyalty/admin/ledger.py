@@ -13,11 +13,12 @@ from approvals.admin.acts import Act
 from approvals.admin.drafts import lifecycle_urls
 from approvals.errors import InvalidTransition, NotAllowed, Refused
 
-from .. import adjustments
+from .. import adjustments, reversals
 from ..forms import ReverseForm
 from ..models import BalanceDefinitionVersion, PointsEntry
 from ..wording import amount
 from .programs import program_filter
+from .search import FoundByMember
 
 Kind = PointsEntry.Kind
 #: A correction is corrected by a new line, and an expiry follows from the others.
@@ -78,20 +79,13 @@ class EntryKindFilter(ui.ChoiceFilter):
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
-class PointsEntryAdmin(ui.ReadOnlyAdmin):
+class PointsEntryAdmin(FoundByMember, ui.ReadOnlyAdmin):
     """Signed lines; a mistake is corrected by a line of its own."""
 
     program_path = "member__program"
     list_display = ("happened", "who", "kind_badge", "how_much", "said")
     list_filter = (program_filter("member__program"), EntryKindFilter)
     list_select_related = ("member__contact", "balance_definition")
-    search_fields = (
-        "member__subscription_id",
-        "member__card",
-        "member__contact__email",
-        "member__contact__external_id",
-        "request__reference",
-    )
     ordering = ("-pk",)
     fields = (
         "who",
@@ -121,6 +115,9 @@ class PointsEntryAdmin(ui.ReadOnlyAdmin):
         return with_units(super().get_queryset(request)).select_related(
             "member__contact", "balance_definition", "request", "reverses"
         )
+
+    def found_otherwise(self, queryset: Any, key: str) -> Any:
+        return queryset.filter(request__reference=key)
 
     # Reversing
 
@@ -178,7 +175,7 @@ def reverse_act(user: Any, entry: Any) -> Act:
     left = left_of(entry)
 
     def run(said: dict[str, Any]) -> tuple[str, str]:
-        posting = adjustments.reverse(
+        posting = reversals.reverse(
             entry,
             amount=said["amount"],
             reference=said["reference"],
@@ -222,13 +219,12 @@ def reverse_act(user: Any, entry: Any) -> Act:
     )
 
 
-class BalanceAdmin(ui.ReadOnlyAdmin):
+class BalanceAdmin(FoundByMember, ui.ReadOnlyAdmin):
     program_path = "member__program"
     list_display = ("who", "how_much", "updated")
     list_display_links = ("how_much",)
     list_filter = (program_filter("member__program"),)
     list_select_related = ("member__contact", "balance_definition")
-    search_fields = ("member__subscription_id", "member__contact__email")
     ordering = ("-pk",)
     fields = ("who", "how_much", "updated")
     readonly_fields = fields

@@ -3,7 +3,6 @@
 from dataclasses import fields
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, Subquery, prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse
@@ -20,10 +19,9 @@ from ..models import Member, ProgramVersion
 from . import member_acts, member_page
 from .member_page import Part
 from .programs import program_filter
+from .search import first_of
 
 STATUS_TONES = {"ACTIVE": "good", "INACTIVE": "warn", "CLOSED": "bad"}
-#: What is found by parts of names is cut off here: nobody reads more.
-MOST_FOUND = 200
 
 
 class MemberStatusFilter(ui.ChoiceFilter):
@@ -86,14 +84,7 @@ class MemberAdmin(Begins, ui.ModelAdmin):
         found, duplicates = super().get_search_results(request, queryset, search_term)
         if not search_term.strip():
             return found, duplicates
-        first = list(found.order_by("pk").values_list("pk", flat=True)[:MOST_FOUND])
-        if len(first) == MOST_FOUND:
-            messages.info(
-                request,
-                f"These are the first {MOST_FOUND} of many: write more of the name, "
-                "or a whole number or address.",
-            )
-        return queryset.filter(pk__in=first), False
+        return first_of(request, queryset, found), False
 
     @ui.display(description="Member", ordering="contact__name")
     def named(self, member: Any) -> Any:
@@ -222,6 +213,14 @@ class ContactAdmin(ui.ReadOnlyAdmin):
             return queryset
         members = Member.objects.filter(contact=OuterRef("pk"), program__in=visible)
         return queryset.filter(Exists(members))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        found, duplicates = super().get_search_results(request, queryset, search_term)
+        if not search_term.strip():
+            return found, duplicates
+        return first_of(request, queryset, found), False
 
     @ui.display(description="Contact", ordering="name")
     def named(self, contact: Any) -> str:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from approvals.errors import AlreadyDecided, NotAllowed, ReasonRequired, SelfApproval
 from approvals.models import AuditEvent, Notice
-from loyalty import adjustments, points
+from loyalty import adjustments, points, reversals
 from loyalty.errors import InsufficientPoints, ReferenceReused
 from loyalty.models import Balance, PointsEntry, PointsRequest, ProgramLimit
 from tests import factories
@@ -204,7 +204,7 @@ def test_what_cannot_be_posted_now_stays_pending(member, stars, maya, chen):
 def test_a_line_is_reversed_in_parts_with_a_reason(rich, maya):
     entry = rich.entries.get()
     for amount, left in ((30, 70), (None, 0)):
-        adjustments.reverse(
+        reversals.reverse(
             entry, amount=amount, reference=f"v-{left}", reason="Returned.", by=maya
         )
         assert balance(rich) == left
@@ -218,9 +218,7 @@ def test_a_line_is_reversed_in_parts_with_a_reason(rich, maya):
 def test_the_same_reversal_twice_is_one(rich, maya):
     entry = rich.entries.get()
     for _ in range(2):
-        adjustments.reverse(
-            entry, amount=30, reference="v", reason="Returned.", by=maya
-        )
+        reversals.reverse(entry, amount=30, reference="v", reason="Returned.", by=maya)
     assert balance(rich) == 70
     assert AuditEvent.objects.filter(verb="reverse").count() == 1
 

@@ -1,5 +1,6 @@
 """Adjusting and reversing in the admin, and the second person."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -124,7 +125,7 @@ def test_above_the_limit_a_reviewer_finds_it_on_the_front_page(
     # Not for whoever asked, nor for who may not decide.
     titles = [p["table"].title for p in as_(maya).get("/admin/").context["panels"]]
     assert "Adjustments waiting for you" not in titles
-    answer = as_(chen).post(lifecycle_url(waiting, "approve"))
+    answer: Any = as_(chen).post(lifecycle_url(waiting, "approve"))
     assert answer.url == ui.change_url(waiting)
     assert amounts() == [5000]
 

@@ -1,6 +1,7 @@
 """Members in the admin: adding, finding, editing, closing, erasing, one page each."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -10,7 +11,14 @@ from approvals import roles, ui
 from approvals.admin.drafts import lifecycle_url
 from approvals.models import AuditEvent
 from loyalty import members, points
-from loyalty.models import Contact, Member, PointsEntry, ProgramLimit
+from loyalty.models import (
+    Balance,
+    Contact,
+    Member,
+    PointsEntry,
+    PointsRequest,
+    ProgramLimit,
+)
 from tests import factories
 from tests.approvals.browsing import as_, buttons, press
 
@@ -26,7 +34,8 @@ ANN = {
 
 @pytest.fixture
 def ann(program, maya):
-    return members.enrol(program, members.Person(**ANN), by=maya)
+    person: Any = ANN
+    return members.enrol(program, members.Person(**person), by=maya)
 
 
 @pytest.fixture
@@ -160,12 +169,58 @@ def test_any_search_is_answered(ann, maya, sought):
 
 
 def test_a_search_that_finds_many_says_that_it_stops(program, maya, monkeypatch):
-    monkeypatch.setattr("loyalty.admin.members.MOST_FOUND", 3)
+    monkeypatch.setattr("loyalty.admin.search.MOST_FOUND", 3)
     for _ in range(5):
         factories.make_member(program)
     page = as_(maya).get(ui.list_url(Member), {"q": "member"})
     assert len(page.context["cl"].result_list) == 3
     assert "first 3 of many" in page.content.decode()
+
+
+@pytest.mark.parametrize("model", [PointsEntry, Balance, PointsRequest])
+@pytest.mark.parametrize("sought", ["S-ANN", "4012", "ann@example.org"])
+def test_what_a_member_has_is_found_by_the_member(ann, maya, model, sought):
+    factories.earn(factories.make_member(ann.program, name="Ann"), 5)
+    factories.earn(ann, 7)
+    page = as_(maya).get(ui.list_url(model), {"q": sought})
+    (row,) = page.context["cl"].result_list
+    assert row.member == ann
+
+
+@pytest.mark.parametrize("model", [PointsEntry, PointsRequest])
+def test_a_posting_is_found_by_its_reference(ann, maya, model):
+    factories.earn(ann, 5)
+    stars = factories.definition_of(ann.program)
+    points.earn(ann, stars, 7, reference="order-77", source="shop", by=None)
+    page = as_(maya).get(ui.list_url(model), {"q": "order-77"})
+    assert page.context["cl"].result_count == 1
+
+
+MARKUP = '<script>alert(1)</script>"><img src=x onerror=alert(2)>{{7*7}}'
+
+
+def test_markup_in_every_detail_is_shown_as_text(program, maya, group):
+    said = {
+        "name": MARKUP,
+        "mobile": "<b>1</b>",
+        "external_id": MARKUP,
+        "subscription_id": MARKUP[:64],
+        "card": MARKUP[:64],
+    }
+    client = as_(maya)
+    client.post(ui.add_url(Member), {"program": program.pk, **said}, follow=True)
+    member = Member.objects.get()
+    press(maya, member, "deactivate_member", comment=MARKUP)
+    pages = [ui.list_url(Member), ui.change_url(member)]
+    pages += [
+        lifecycle_url(member, verb)
+        for verb in ("edit", "adjust", "leave", "move", "override", "evaluate")
+    ]
+    for url in pages:
+        html = client.get(url).content.decode()
+        assert "<script>alert" not in html
+        assert "<img src=x" not in html
+        assert "&lt;script&gt;" in html
 
 
 @pytest.mark.parametrize("number", [10, 200])
@@ -206,7 +261,11 @@ def test_details_are_changed_and_only_what_they_are_is_on_record(ann, maya):
 def test_what_belongs_to_somebody_else_is_refused_beside_the_field(
     ann, maya, field, value
 ):
-    bob = {"email": "bob@example.org", "external_id": "M-BOB", "subscription_id": "7"}
+    bob: Any = {
+        "email": "bob@example.org",
+        "external_id": "M-BOB",
+        "subscription_id": "7",
+    }
     factories.make_member(ann.program, **bob)
     page = edit(maya, ann, **{field: value})
     assert page.status_code == 409

@@ -1,6 +1,7 @@
 """A member's tiers in the admin: what the page says, and what is done by hand."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -47,7 +48,7 @@ def card(user, member, title="Main"):
 
 
 def held(member):
-    tier = Standing.objects.get(member=member).tier
+    tier: Any = Standing.objects.get(member=member).tier
     return tier.versions.live().get().name
 
 
@@ -245,6 +246,20 @@ def test_an_evaluation_ends_a_move(ann, group, gold, maya):
     press(maya, ann, "evaluate", group=group.pk, comment="To be sure.")
     assert held(ann) == "Silver"
     assert OrderedEvaluation.objects.get().reason == "To be sure."
+
+
+def test_everybody_in_a_group_is_evaluated(ann, group, gold, maya, aude):
+    press(maya, ann, "move", tier=gold.pk, comment="A gesture.")
+    assert press(aude, group, "evaluate", comment="x").status_code == 403
+    assert held(ann) == "Gold"
+    answer = press(maya, group, "evaluate", comment="To be sure.")
+    assert answer.url == ui.change_url(group)
+    assert held(ann) == "Silver"
+
+
+def test_a_long_reason_is_no_obstacle_to_a_recalculation(ann, program, maya):
+    press(maya, program, "recalculate", comment="Because. " * 200)
+    assert AuditEvent.objects.filter(verb="recalculate").count() == 1
 
 
 def test_a_member_is_recalculated_now(program, group, maya):

@@ -172,6 +172,40 @@ def end_act(user: Any, override: Any) -> Act:
     )
 
 
+# Everybody in a group
+
+
+def evaluate_all_button(user: Any, group: Any) -> list[Button]:
+    if not user.has_perm(MOVE):
+        return []
+    return [Button("Evaluate everybody", lifecycle_url(group, "evaluate"))]
+
+
+def evaluate_all_act(user: Any, group: Any) -> Act:
+    not_allowed = refusal(user, MOVE, DOING)
+
+    def run(said: dict[str, Any]) -> tuple[str, str]:
+        allowed(not_allowed)
+        acts.order_evaluation_of_all(group, by=user, reason=said["comment"])
+        told = "Everybody is evaluated: at once in a small program, else by a run."
+        return told, ui.change_url(group)
+
+    return Act(
+        label="Evaluate everybody",
+        about=str(group),
+        promise=(
+            "Every member is looked at, upwards and downwards, even where the rules "
+            "would wait for an anniversary. Tiers given by hand end with it; "
+            "overrides stay. The runs tell how far it is and who moved."
+        ),
+        run=run,
+        back=ui.change_url(group),
+        form=ShortReasonForm,
+        why_not=not_allowed,
+        dangerous=True,
+    )
+
+
 # What can be chosen
 
 

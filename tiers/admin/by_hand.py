@@ -9,6 +9,7 @@ from approvals import ui
 from approvals.admin import acts, front
 from approvals.admin.drafts import lifecycle_urls
 from loyalty.admin.programs import program_filter
+from loyalty.admin.search import FoundByMember
 
 from ..models import Tier
 from .acts_by_hand import end_act
@@ -16,14 +17,13 @@ from .people import OfMember, with_group, with_names
 from .tiers import group_filter
 
 
-class ActAdmin(OfMember, ui.ReadOnlyAdmin):
+class ActAdmin(FoundByMember, OfMember, ui.ReadOnlyAdmin):
     """Rows that say who did what to a member, and why."""
 
     program_path = "group__program"
     list_display_links = None
     list_filter: Any = (program_filter("group__program"), group_filter("group"))
     list_select_related = ("member__contact", "made_by")
-    search_fields = ("member__subscription_id", "member__contact__email")
     ordering = ("-pk",)
     why_read_only = "This is on record: it is done by the buttons on a member's page."
 

@@ -18,6 +18,7 @@ from loyalty.models import ProgramVersion
 from .. import drafting
 from ..forms import NewGroupForm
 from ..models import Tier, TierGroupVersion, TierVersion
+from .acts_by_hand import evaluate_all_act, evaluate_all_button
 from .recalculation import recalculate_act, recalculate_button
 from .tiers import balance_field, customers, open_differs, threshold_cell
 
@@ -104,11 +105,14 @@ class TierGroupAdmin(ThingAdmin):
             buttons.append(Button("Add a tier", add))
         if live:
             buttons += recalculate_button(request, thing)
+            buttons += evaluate_all_button(request.user, thing)
         return buttons
 
     def act(self, request: HttpRequest, thing: Any, verb: str) -> Act | None:
         if verb == "recalculate":
             return recalculate_act(request, thing.program, thing)
+        if verb == "evaluate":
+            return evaluate_all_act(request.user, thing)
         return super().act(request, thing, verb)
 
     def retire(self, thing: Any, *, by: Any) -> list[Any]:

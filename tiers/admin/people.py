@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from approvals import ui
 from approvals.admin import front
 from loyalty.admin.programs import program_filter
+from loyalty.admin.search import FoundByMember
 
 from ..models import TierAssignment, TierGroupVersion, TierVersion
 from .tiers import group_filter
@@ -71,7 +72,7 @@ class ReasonFilter(ui.ChoiceFilter):
         return queryset.filter(reason=self.value()) if self.value() else queryset
 
 
-class TierAssignmentAdmin(OfMember, ui.ReadOnlyAdmin):
+class TierAssignmentAdmin(FoundByMember, OfMember, ui.ReadOnlyAdmin):
     program_path = "member__program"
     list_display = ("who", "held", "group_shown", "since", "until", "why")
     # The first column leads to the member already.
@@ -82,12 +83,6 @@ class TierAssignmentAdmin(OfMember, ui.ReadOnlyAdmin):
         ReasonFilter,
     )
     list_select_related = ("member__contact",)
-    search_fields = (
-        "member__subscription_id",
-        "member__card",
-        "member__contact__email",
-        "member__contact__external_id",
-    )
     ordering = ("-pk",)
     fields = (
         "who",
@@ -131,13 +126,12 @@ class TierAssignmentAdmin(OfMember, ui.ReadOnlyAdmin):
         return ui.link(ui.change_url(version), str(version))
 
 
-class StandingAdmin(OfMember, ui.ReadOnlyAdmin):
+class StandingAdmin(FoundByMember, OfMember, ui.ReadOnlyAdmin):
     program_path = "member__program"
     list_display = ("who", "held", "group_shown", "since_shown", "ahead", "judged")
     list_display_links = ("held",)
     list_filter = (program_filter("member__program"), group_filter("group"))
     list_select_related = ("member__contact",)
-    search_fields = ("member__subscription_id", "member__contact__email")
     ordering = ("-pk",)
     fields = ("who", "held", "group_shown", "since_shown", "ahead", "judged")
     readonly_fields = fields

@@ -16,9 +16,13 @@ from loyalty.admin.member_acts import about, allowed, refusal
 from loyalty.models import Program
 
 from .. import assignment
+from ..models import Run
 
 #: So long a page may wait for members whom a publication moves; workers do the rest.
 SECONDS = 10
+
+
+MAX_REASON = Run._meta.get_field("reason").max_length
 
 
 def recalculate_button(request: HttpRequest, thing: Any) -> list[Button]:
@@ -39,7 +43,12 @@ def recalculate_act(request: HttpRequest, program: Program, thing: Any) -> Act:
             raise refusal
         now = timezone.now()
         report = assignment.recalculate(
-            program, as_of=now, by=user, reason=said["comment"], seconds=SECONDS
+            program,
+            as_of=now,
+            by=user,
+            # The run has room for less than the audit trail.
+            reason=said["comment"][:MAX_REASON],
+            seconds=SECONDS,
         )
         audit.record(
             "recalculate",
