@@ -73,9 +73,8 @@ FUSSY: dict[str, dict[str, Any]] = {
 class World:
     """One program with members, and its rules as they were from when on."""
 
-    def __init__(self, maya: User) -> None:
+    def __init__(self, maya: User, at: datetime = factories.LONG_AGO) -> None:
         self.maya = maya
-        at = factories.LONG_AGO
         self.program: Program = factories.make_program(
             maya, approval_required=False, rolling_window_months=3, at=at
         )
