@@ -55,7 +55,8 @@ def make_auditor(name: str = "aude") -> User:
 
 def make_key(owner: User, *scopes: str, **fields: Any) -> tuple[ApiKey, str]:
     """Make a key and its secret; with every scope unless some are named."""
-    fields = {"by": owner, "name": "Web shop"} | fields
+    fields.setdefault("by", owner)
+    fields.setdefault("name", "Web shop")
     return keys.make(owner=owner, scopes=scopes or Scope.values, **fields)
 
 

@@ -3,6 +3,7 @@
 from django.contrib import admin
 
 from ..models import (
+    ApiKey,
     Balance,
     BalanceDefinition,
     BalanceDefinitionVersion,
@@ -16,6 +17,7 @@ from ..models import (
 )
 from .adjustments import PointsRequestAdmin
 from .balances import BalanceDefinitionAdmin, BalanceDefinitionVersionAdmin
+from .keys import ApiKeyAdmin
 from .ledger import BalanceAdmin, PointsEntryAdmin
 from .members import ContactAdmin, MemberAdmin
 from .programs import ProgramAdmin, ProgramLimitAdmin, ProgramVersionAdmin
@@ -30,3 +32,4 @@ admin.site.register(Member, MemberAdmin)
 admin.site.register(Balance, BalanceAdmin)
 admin.site.register(PointsEntry, PointsEntryAdmin)
 admin.site.register(PointsRequest, PointsRequestAdmin)
+admin.site.register(ApiKey, ApiKeyAdmin)

@@ -1,5 +1,6 @@
 """Keys and tokens over HTTP: who gets in, and what exists for them."""
 
+import hashlib
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
 from loyalty import keys
@@ -33,10 +35,10 @@ def get(secret: str, program: Any = 1) -> Any:
 
 def ask_as(way: type[authentication.KeyAuthentication], **headers: str) -> Any:
     """Authenticate a request in one way, as a view would."""
-    named = {f"HTTP_{n.upper().replace('-', '_')}": v for n, v in headers.items()}
+    named: dict[str, Any] = {
+        f"HTTP_{n.upper().replace('-', '_')}": v for n, v in headers.items()
+    }
     http: Any = APIRequestFactory().get("/", **named)
-    from rest_framework.request import Request
-
     return way().authenticate(Request(http))
 
 
@@ -183,7 +185,7 @@ def test_a_scope_covers_its_permissions_and_no_others(scope, program):
     # Of somebody who may everything, so that the scope alone decides.
     sue = factories.make_user("sue", is_superuser=True)
     key, _ = factories.make_key(sue, scope)
-    holder = keys.found(key.prefix).holder
+    holder = key.holder
     request: Any = type("Request", (), {"user": holder, "auth": key})
     for permission in set.union(*SCOPED.values(), NEVER):
         expected = permission in SCOPED[Scope(scope)]
@@ -341,8 +343,6 @@ def test_halves_that_are_missing_are_named(body, db):
 
 
 def test_the_md5_of_a_password_is_no_password(aude, program):
-    import hashlib
-
     digest = hashlib.md5(b"demo").hexdigest()  # noqa: S324
     answer = Client().get(
         LIST.format(program.pk), headers={"Authorization": basic("aude", digest)}

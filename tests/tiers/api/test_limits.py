@@ -1,5 +1,6 @@
 """How often somebody may ask: exactly so often, however many ask at once."""
 
+import functools
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -69,7 +70,7 @@ def in_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[limits.Counter]:
 
 def accepted(ask: Callable[[], bool], times: int = 10) -> int:
     """Ask from many threads at once, some times each; return how often it was let."""
-    passed = []
+    passed: list[bool] = []
     with racers(THREADS) as people:
         people.race(
             *[lambda: passed.extend(ask() for _ in range(times))] * THREADS,
@@ -77,18 +78,20 @@ def accepted(ask: Callable[[], bool], times: int = 10) -> int:
     return sum(passed)
 
 
+def passes(counter: limits.Counter, name: str) -> bool:
+    return counter.count({name: 100})[0].passes
+
+
 @pytest.mark.proof
 def test_exactly_the_limit_passes_on_a_server(on_valkey, db):
     for number in range(ROUNDS):
-        name = f"race-{number}"
-        assert accepted(lambda n=name: on_valkey.count({n: 100})[0].passes) == 100
+        assert accepted(functools.partial(passes, on_valkey, f"race-{number}")) == 100
 
 
 @pytest.mark.proof
 def test_exactly_the_limit_passes_in_memory(in_memory, db):
     for number in range(ROUNDS):
-        name = f"race-{number}"
-        assert accepted(lambda n=name: in_memory.count({n: 100})[0].passes) == 100
+        assert accepted(functools.partial(passes, in_memory, f"race-{number}")) == 100
 
 
 def test_the_stock_throttle_lets_more_pass(server, db):
