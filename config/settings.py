@@ -426,6 +426,7 @@ SPECTACULAR_SETTINGS = {
     # Choices that several fields share, under one name.
     "ENUM_NAME_OVERRIDES": {
         "DowngradeTo": "tiers.models.tiers.TierVersion.DowngradeTo",
+        "TiersStatus": "loyalty.models.programs.Program.TiersStatus",
     },
     # From our own static files, so that the page needs nobody else's server.
     "SWAGGER_UI_DIST": "SIDECAR",

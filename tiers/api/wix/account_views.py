@@ -14,9 +14,10 @@ from loyalty.errors import AlreadyMember, InvalidPosting, ReferenceReused
 from loyalty.members import Person
 from loyalty.models import Member
 
-from . import accounts, messages
+from . import accounts, messages, schema
 from .protocol import Exists, UnknownEntity, Unsupported, WixView, read
 from .queries import matching_rows, page, read_query
+from .schema import described, in_path
 from .views import outdated, path_guid
 
 VIEW, ENROL, POST_POINTS = (
@@ -63,7 +64,7 @@ class AccountView(WixView):
 
 
 def read_words(sent: Any, path: str) -> dict[str, Any]:
-    serializer = messages.SearchWordsSerializer(data=sent or {})
+    serializer = messages.SearchWords(data=sent or {})
     if not serializer.is_valid():
         raise ValidationError({path: serializer.errors})
     return dict(serializer.validated_data)
@@ -77,6 +78,7 @@ class Accounts(AccountView):
 
     permission = {"GET": VIEW, "HEAD": VIEW, "POST": ENROL}
 
+    @described("listAccounts", schema.AccountsAnswer, parameters=schema.PAGING)
     def get(self, request: Request) -> Response:
         sent = request.query_params
         contacts = sent.getlist("contactIds")
@@ -97,6 +99,7 @@ class Accounts(AccountView):
         found, metadata = self.page(query, "query")
         return Response({"accounts": found, "pagingMetadata": metadata})
 
+    @described("createAccount", schema.AccountAnswer, messages.CreateAccountRequest)
     def post(self, request: Request) -> Response:
         contact = self.read(messages.CreateAccountRequest)["contactId"]
         try:
@@ -118,6 +121,7 @@ class Accounts(AccountView):
 class OneAccount(AccountView):
     permission = VIEW
 
+    @described("getAccount", schema.AccountAnswer, parameters=[in_path("account_id")])
     def get(self, request: Request, account_id: str) -> Response:
         return Response({"account": self.shown(uuid=path_guid(account_id, "id"))})
 
@@ -125,6 +129,11 @@ class OneAccount(AccountView):
 class AccountBySecondaryId(AccountView):
     permission = VIEW
 
+    @described(
+        "getAccountBySecondaryId",
+        schema.AccountAnswer,
+        parameters=schema.CONTACT_OR_MEMBER,
+    )
     def get(self, request: Request) -> Response:
         sent = read(messages.SecondaryIdQuery, request.query_params.dict())
         if "contactId" in sent:
@@ -140,6 +149,12 @@ class AccountBySecondaryId(AccountView):
 class EarnPoints(AccountView):
     permission = POST_POINTS
 
+    @described(
+        "earnPoints",
+        schema.PostedAnswer,
+        messages.EarnPointsRequest,
+        [in_path("account_id")],
+    )
     def post(self, request: Request, account_id: str) -> Response:
         said = self.read(messages.EarnPointsRequest)
         member = self.account(account_id)
@@ -171,6 +186,12 @@ class EarnPoints(AccountView):
 
 
 class AdjustPoints(EarnPoints):
+    @described(
+        "adjustPoints",
+        schema.PostedAnswer,
+        messages.AdjustPointsRequest,
+        [in_path("account_id")],
+    )
     def post(self, request: Request, account_id: str) -> Response:
         said = self.read(messages.AdjustPointsRequest)
         member = self.account(account_id)
@@ -222,6 +243,7 @@ def transaction_id(posting: points.Posting) -> UUID | None:
 class QueryAccounts(AccountView):
     permission = VIEW
 
+    @described("queryLoyaltyAccounts", schema.QueryAnswer, schema.QueryRequest)
     def post(self, request: Request) -> Response:
         found, metadata = self.page(self.body.get("query") or {}, "query")
         return Response({"loyaltyAccounts": found, "pagingMetadata": metadata})
@@ -230,6 +252,7 @@ class QueryAccounts(AccountView):
 class SearchAccounts(AccountView):
     permission = VIEW
 
+    @described("searchAccounts", schema.SearchAnswer, schema.SearchRequest)
     def post(self, request: Request) -> Response:
         search = self.body.get("search") or {}
         if isinstance(search, dict) and search.get("aggregations"):
@@ -247,6 +270,7 @@ class SearchAccounts(AccountView):
 class CountAccounts(AccountView):
     permission = VIEW
 
+    @described("countAccounts", schema.CountAnswer, schema.CountRequest)
     def post(self, request: Request) -> Response:
         fields = accounts.fields(self.site)
         query = read_query(
@@ -263,5 +287,6 @@ class CountAccounts(AccountView):
 class ProgramTotals(AccountView):
     permission = VIEW
 
+    @described("getProgramTotals", schema.TotalsAnswer)
     def get(self, request: Request) -> Response:
         return Response(accounts.totals(self.site))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError as WordingError
+from drf_spectacular.drainage import set_override
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -50,6 +51,15 @@ def image(stored: dict[str, Any] | None) -> dict[str, Any] | None:
     return {**empty, "altText": None, "filename": None, **stored}
 
 
+class Described(serializers.Serializer):
+    """A serializer that the schema knows under the vendor's name and its own."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        set_override(cls, "component_name", f"Wix{cls.__name__}")
+
+
+@extend_schema_field(OpenApiTypes.UUID)
 class GuidField(serializers.Field):
     def to_internal_value(self, data: Any) -> uuid.UUID:
         try:

@@ -4,18 +4,18 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from .fields import GuidField, RevisionField, TextField, WholeField
+from .fields import Described, GuidField, RevisionField, TextField, WholeField
 
 MOST_AT_ONCE: Final = 9_999_999
 MOST_BALANCE: Final = 999_999_999
 SEARCHED: Final = ("contact.name", "contact.email")
 
 
-class CreateAccountRequest(serializers.Serializer):
+class CreateAccountRequest(Described):
     contactId = GuidField()
 
 
-class SecondaryIdQuery(serializers.Serializer):
+class SecondaryIdQuery(Described):
     contactId = GuidField(required=False)
     memberId = TextField(required=False, max_length=50)
 
@@ -25,18 +25,18 @@ class SecondaryIdQuery(serializers.Serializer):
         return attrs
 
 
-class SocialMediaSerializer(serializers.Serializer):
+class SocialMedia(Described):
     channel = TextField(max_length=32)
 
 
-class EarnPointsRequest(serializers.Serializer):
+class EarnPointsRequest(Described):
     amount = WholeField(min_value=1, max_value=MOST_AT_ONCE)
     appId = TextField(max_length=100)
     idempotencyKey = TextField(max_length=256)
     description = TextField(max_length=100, required=False, allow_null=True)
     activityType = TextField(max_length=100, required=False, allow_null=True)
     orderId = TextField(max_length=512, required=False, allow_null=True)
-    followedSocialMedia = SocialMediaSerializer(required=False, allow_null=True)
+    followedSocialMedia = SocialMedia(required=False, allow_null=True)
 
     #: What is kept beside an entry, under the vendor's names.
     KEPT = ("appId", "activityType", "orderId", "followedSocialMedia")
@@ -46,7 +46,7 @@ class EarnPointsRequest(serializers.Serializer):
         return attrs | {"description": attrs.get("description") or "", "meta": meta}
 
 
-class AdjustPointsRequest(serializers.Serializer):
+class AdjustPointsRequest(Described):
     """Where both are sent, ``balance`` wins."""
 
     balance = WholeField(
@@ -72,7 +72,7 @@ class AdjustPointsRequest(serializers.Serializer):
         return attrs
 
 
-class SearchWordsSerializer(serializers.Serializer):
+class SearchWords(Described):
     mode = serializers.ChoiceField(["OR", "AND"], default="OR", allow_null=True)
     expression = TextField(
         max_length=100, required=False, allow_null=True, allow_blank=True
@@ -86,7 +86,7 @@ class SearchWordsSerializer(serializers.Serializer):
         return super().get_fields() | {"fields": searched}
 
 
-class PagingQuery(serializers.Serializer):
+class PagingQuery(Described):
     """The paging of a list, which comes in the address, in dotted names."""
 
     limit = serializers.RegexField(r"\A[1-9][0-9]{0,2}\Z", required=False)

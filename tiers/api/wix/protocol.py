@@ -23,6 +23,7 @@ from tiers import errors as tiers
 from ..access import HasPermission, programs_for
 from ..authentication import WixKey
 from ..errors import UnknownTier, status_of
+from ..limits import Limited
 from ..parsing import StrictJSONParser, body_of
 from .fields import guid
 from .site import Site
@@ -219,7 +220,7 @@ class Parser(StrictJSONParser):
     max_depth = 16
 
 
-class WixView(APIView):
+class WixView(Limited, APIView):
     """What all endpoints of this voice have in common.
 
     Success is always 200 with a JSON document: the vendor's client takes everything

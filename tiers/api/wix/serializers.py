@@ -13,6 +13,7 @@ from loyalty.models import Program
 from tiers.models import TierVersion
 
 from .fields import (
+    Described,
     ImageField,
     RevisionField,
     TextField,
@@ -69,7 +70,7 @@ def settings(site: Site) -> dict[str, Any]:
 # What is received
 
 
-class Flat(serializers.Serializer):
+class Flat(Described):
     """Its validated data holds our words only, whatever the nesting on the wire."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
@@ -81,7 +82,7 @@ class Flat(serializers.Serializer):
         return flat
 
 
-class DefinitionSerializer(Flat):
+class Definition(Flat):
     """A tier's looks."""
 
     name = TextField(max_length=50)
@@ -94,50 +95,50 @@ class DefinitionSerializer(Flat):
         return value or ""
 
 
-class PartOfDefinitionSerializer(DefinitionSerializer):
+class PartOfDefinition(Definition):
     """What changes of a tier's looks; what is not sent stays."""
 
     name = TextField(max_length=50, required=False)
 
 
-class NewTierSerializer(Flat):
-    tierDefinition = DefinitionSerializer()
+class NewTier(Flat):
+    tierDefinition = Definition()
     requiredPoints = WholeField(source="threshold", min_value=1, max_value=MOST_POINTS)
 
 
-class ChangedTierSerializer(Flat):
-    tierDefinition = PartOfDefinitionSerializer(required=False)
+class ChangedTier(Flat):
+    tierDefinition = PartOfDefinition(required=False)
     requiredPoints = WholeField(
         source="threshold", min_value=1, max_value=MOST_POINTS, required=False
     )
     revision = RevisionField()
 
 
-class CreateTierRequest(serializers.Serializer):
-    tier = NewTierSerializer()
+class CreateTierRequest(Described):
+    tier = NewTier()
 
 
-class BulkCreateTiersRequest(serializers.Serializer):
+class BulkCreateTiersRequest(Described):
     tiers: Any = serializers.ListSerializer(
-        child=NewTierSerializer(), allow_empty=False, max_length=MOST_TIERS
+        child=NewTier(), allow_empty=False, max_length=MOST_TIERS
     )
 
 
-class UpdateTierRequest(serializers.Serializer):
-    tier = ChangedTierSerializer()
+class UpdateTierRequest(Described):
+    tier = ChangedTier()
 
 
-class DeleteTierQuery(serializers.Serializer):
+class DeleteTierQuery(Described):
     revision = RevisionField(required=False)
 
 
-class RollingWindowSerializer(Flat):
+class RollingWindow(Flat):
     durationInMonths = WholeField(
         source="rolling_window_months", min_value=1, max_value=36
     )
 
 
-class BaseTierSerializer(Flat):
+class BaseTier(Flat):
     """How the base tier reads; what is not sent is empty."""
 
     name = TextField(
@@ -162,12 +163,12 @@ class BaseTierSerializer(Flat):
         return attrs | {name: attrs[name] or "" for name in texts}
 
 
-class SettingsSerializer(Flat):
+class Settings(Flat):
     """A site's settings, whole: an update replaces all of them."""
 
-    status = serializers.ChoiceField(Program.TiersStatus.values)
-    rollingWindow = RollingWindowSerializer()
-    baseTierDefinition = BaseTierSerializer()
+    status = serializers.ChoiceField(Program.TiersStatus.choices)
+    rollingWindow = RollingWindow()
+    baseTierDefinition = BaseTier()
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if isinstance(data, dict) and data.get("baseTierDefinition") is None:
@@ -175,20 +176,20 @@ class SettingsSerializer(Flat):
         return super().to_internal_value(data)
 
 
-class NewSettingsSerializer(SettingsSerializer):
+class NewSettings(Settings):
     status = serializers.ChoiceField(
-        Program.TiersStatus.values, default=Program.TiersStatus.DISABLED
+        Program.TiersStatus.choices, default=Program.TiersStatus.DISABLED
     )
-    rollingWindow = RollingWindowSerializer(required=False)
+    rollingWindow = RollingWindow(required=False)
 
 
-class ChangedSettingsSerializer(SettingsSerializer):
+class ChangedSettings(Settings):
     revision = RevisionField()
 
 
-class CreateSettingsRequest(serializers.Serializer):
-    programSettings = NewSettingsSerializer()
+class CreateSettingsRequest(Described):
+    programSettings = NewSettings()
 
 
-class UpdateSettingsRequest(serializers.Serializer):
-    programSettings = ChangedSettingsSerializer()
+class UpdateSettingsRequest(Described):
+    programSettings = ChangedSettings()

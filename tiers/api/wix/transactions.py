@@ -10,9 +10,11 @@ from rest_framework.response import Response
 
 from loyalty.models import PointsEntry, PointsRequest
 
+from . import schema
 from .fields import guid, instant, written
 from .protocol import UnknownEntity, WixView
 from .queries import Field, page, read_query, text, whole
+from .schema import described, in_path
 from .site import Site
 from .views import path_guid
 
@@ -119,6 +121,11 @@ def _balance_after(entry: Any) -> int | None:
 class OneTransaction(WixView):
     permission = VIEW
 
+    @described(
+        "getLoyaltyTransaction",
+        schema.TransactionAnswer,
+        parameters=[in_path("transaction_id")],
+    )
     def get(self, request: Request, transaction_id: str) -> Response:
         wanted = path_guid(transaction_id, "loyaltyTransactionId")
         found = list(transactions(self.site).filter(uuid=wanted))
@@ -130,6 +137,9 @@ class OneTransaction(WixView):
 class QueryTransactions(WixView):
     permission = VIEW
 
+    @described(
+        "queryLoyaltyTransactions", schema.TransactionsAnswer, schema.QueryRequest
+    )
     def post(self, request: Request) -> Response:
         owner = f"transactions {self.site.program.pk}"
         sent = self.body.get("query") or {}

@@ -13,7 +13,7 @@ from tiers import direct
 from tiers.models import Tier
 
 from ..access import may
-from . import serializers
+from . import schema, serializers
 from .fields import guid
 from .protocol import (
     Exists,
@@ -25,6 +25,7 @@ from .protocol import (
     sentence_of,
     words_for,
 )
+from .schema import described, in_path
 
 VIEW, CHANGE = "tiers.view_tier", "approvals.make_changes"
 
@@ -50,9 +51,11 @@ def outdated(stale: StaleEdit, entity_id: Any) -> Outdated:
 class Tiers(WixView):
     permission = {"GET": VIEW, "HEAD": VIEW, "POST": CHANGE}
 
+    @described("listTiers", schema.TiersAnswer)
     def get(self, request: Request) -> Response:
         return Response({"tiers": [serializers.tier(v) for v in self.site.tiers]})
 
+    @described("createTier", schema.TierAnswer, serializers.CreateTierRequest)
     def post(self, request: Request) -> Response:
         wording = self.read(serializers.CreateTierRequest)["tier"]
         version = direct.add_tier(
@@ -64,6 +67,7 @@ class Tiers(WixView):
 class BulkCreateTiers(WixView):
     permission = CHANGE
 
+    @described("bulkCreateTiers", schema.BulkAnswer, serializers.BulkCreateTiersRequest)
     def post(self, request: Request) -> Response:
         wordings = self.read(serializers.BulkCreateTiersRequest)["tiers"]
         outcomes = direct.add_tiers(
@@ -100,6 +104,7 @@ class BulkCreateTiers(WixView):
 class OneTier(WixView):
     permission = {"GET": VIEW, "HEAD": VIEW, "PATCH": CHANGE, "DELETE": CHANGE}
 
+    @described("getTier", schema.TierAnswer, parameters=[in_path("tier_id")])
     def get(self, request: Request, tier_id: str) -> Response:
         wanted = path_guid(tier_id, "tierId")
         for version in self.site.tiers:
@@ -107,6 +112,12 @@ class OneTier(WixView):
                 return Response({"tier": serializers.tier(version)})
         raise _unknown(wanted)
 
+    @described(
+        "updateTier",
+        schema.TierAnswer,
+        serializers.UpdateTierRequest,
+        [in_path("tier_id")],
+    )
     def patch(self, request: Request, tier_id: str) -> Response:
         tier = self._tier(tier_id, "tier.id")
         changes = self.read(serializers.UpdateTierRequest)["tier"]
@@ -119,6 +130,9 @@ class OneTier(WixView):
             raise outdated(stale, tier.uuid) from None
         return Response({"tier": serializers.tier(version)})
 
+    @described(
+        "deleteTier", schema.Nothing, parameters=[in_path("tier_id"), schema.REVISION]
+    )
     def delete(self, request: Request, tier_id: str) -> Response:
         tier = self._tier(tier_id, "tierId")
         query = serializers.DeleteTierQuery(data=request.query_params)
@@ -184,6 +198,7 @@ class SettingsView(WixView):
 class TiersProgram(SettingsView):
     permission = VIEW
 
+    @described("getTiersProgram", schema.ProgramAnswer)
     def get(self, request: Request) -> Response:
         return Response(
             {
@@ -196,9 +211,15 @@ class TiersProgram(SettingsView):
 class ProgramSettings(SettingsView):
     permission = {"GET": VIEW, "HEAD": VIEW, "POST": CHANGE, "PATCH": CHANGE}
 
+    @described("getTiersProgramSettings", schema.SettingsAnswer)
     def get(self, request: Request) -> Response:
         return Response({"programSettings": serializers.settings(self.site)})
 
+    @described(
+        "createTiersProgramSettings",
+        schema.SettingsAnswer,
+        serializers.CreateSettingsRequest,
+    )
     def post(self, request: Request) -> Response:
         said = self.read(serializers.CreateSettingsRequest)["programSettings"]
         existing = WixView.find_program(self)
@@ -213,6 +234,11 @@ class ProgramSettings(SettingsView):
             )
         return Response({"programSettings": serializers.settings(self.site)})
 
+    @described(
+        "updateTiersProgramSettings",
+        schema.SettingsAnswer,
+        serializers.UpdateSettingsRequest,
+    )
     def patch(self, request: Request) -> Response:
         said = self.read(serializers.UpdateSettingsRequest)["programSettings"]
         status, revision = said.pop("status"), said.pop("revision")

@@ -1,14 +1,19 @@
 """Accounts and transactions over HTTP, in whole documents."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.test import Client
 
+from approvals.errors import StaleEdit
 from loyalty import members, points
 from loyalty.models import Contact, Member, PointsEntry
 from tests import factories, scenes
+from tests.counts import count
+from tests.races import racers
 from tests.tiers.api.wix.conftest import (
     GOLD,
     NOBODYS,
@@ -22,6 +27,7 @@ from tests.tiers.api.wix.conftest import (
     violations,
 )
 from tiers import direct
+from tiers.api.wix import account_views
 
 ACCOUNTS = "/loyalty-accounts/v1/accounts"
 TRANSACTIONS = "/loyalty-transactions/v1/loyalty-transactions"
@@ -605,3 +611,55 @@ def test_nothing_of_another_site_is_found(call, store, maya, history):
     )
     totals = call("GET", f"{ACCOUNTS}/program-totals", site=there).json()
     assert totals == payload("totals_none")
+
+
+# Races
+
+
+def race_of_two_adjustments(store, key, crew):
+    """Two systems adjust an account at once, both having read revision 1."""
+    member = factories.make_member(store)
+    path = f"{ACCOUNTS}/{member.uuid}/adjust-points"
+    headers = {"Authorization": key, "wix-site-id": str(SITE)}
+    options: dict[str, Any] = {"content_type": "application/json", "headers": headers}
+    answers = crew.race(
+        *(
+            lambda n=n: Client().post(
+                path, {"amount": 10 * n, "revision": "1"}, **options
+            )
+            for n in (1, 2)
+        )
+    )
+    return member, sorted(answer.status_code for answer in answers)
+
+
+@pytest.mark.postgres
+@pytest.mark.proof
+@pytest.mark.django_db(transaction=True)
+def test_of_two_adjustments_at_once_one_wins(store, key):
+    with racers(2) as crew:
+        for _ in range(count(8, 60)):
+            member, statuses = race_of_two_adjustments(store, key, crew)
+            assert statuses == [200, 409]
+            assert member.entries.count() == 1
+
+
+@pytest.mark.postgres
+@pytest.mark.proof
+@pytest.mark.django_db(transaction=True)
+def test_without_the_lock_both_adjustments_are_posted(store, key, monkeypatch):
+    seen = threading.Barrier(2)
+
+    def adjust_what_was_read(member, definition, said, *, by, at):
+        held = Member.objects.get(pk=member.pk)
+        seen.wait(10)
+        if held.chain_length + 1 != at:
+            raise StaleEdit("It has moved on.")
+        return points.adjust(
+            held, definition, said["amount"], reference=str(uuid4()), source="x", by=by
+        )
+
+    monkeypatch.setattr(account_views, "adjust", adjust_what_was_read)
+    with racers(2) as crew:
+        _member, statuses = race_of_two_adjustments(store, key, crew)
+    assert statuses == [200, 200], "The control refused one: this proves nothing."

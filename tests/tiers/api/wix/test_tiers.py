@@ -20,6 +20,7 @@ from tests.tiers.api.wix.conftest import (
     violations,
 )
 from tiers import drafting
+from tiers.api import limits
 from tiers.models import Standing, Tier, TierVersion
 
 Asked = tuple[str, str, Any]
@@ -495,3 +496,12 @@ def test_what_we_do_not_do_is_refused_in_a_sentence(call):
 def test_methods_that_are_not_described_are_refused(call):
     refused(call("PUT", TIERS, {}), 405, "UNIMPLEMENTED")
     refused(call("OPTIONS", TIERS), 405, "UNIMPLEMENTED")
+
+
+def test_who_asks_too_often_is_told_how_long_to_wait(call, settings, monkeypatch):
+    monkeypatch.setattr(limits, "counter", limits.Counter())
+    settings.API_CALLER_LIMIT = 1
+    assert call("GET", TIERS).headers["X-RateLimit-Remaining"] == "0"
+    answer = call("GET", TIERS)
+    refused(answer, 429, "RESOURCE_EXHAUSTED")
+    assert 0 < int(answer.headers["Retry-After"]) <= 60
