@@ -26,6 +26,8 @@ __all__ = [
 MAX_JSON_DEPTH = 8
 MAX_JSON_LENGTH = 8192
 MAX_JSON_INTEGER = 2**53 - 1
+MAX_KEYS = 50
+MAX_KEY_LENGTH = 40
 
 validate_color = RegexValidator(
     r"\A#[0-9A-Fa-f]{6}\Z", "Write a colour as #RRGGBB, for example #FFD700."
@@ -91,6 +93,12 @@ def _walk(value: Any, depth: int) -> None:
 def validate_object(value: Any) -> None:
     if not isinstance(value, dict):
         raise ValidationError("Write a JSON object: {…}.", code="not_an_object")
+    if len(value) > MAX_KEYS or any(len(key) > MAX_KEY_LENGTH for key in value):
+        raise ValidationError(
+            f"This is too large: at most {MAX_KEYS} names, each of at most "
+            f"{MAX_KEY_LENGTH} characters.",
+            code="too_large",
+        )
     validate_json(value)
 
 
