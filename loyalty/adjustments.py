@@ -3,7 +3,8 @@
 Above ``POINTS_ADJUSTMENT_LIMIT`` units, or after ``POINTS_ADJUSTMENTS_A_DAY`` in 24
 hours, an adjustment is only asked for: it waits as a pending request, holds nothing
 back, and somebody else completes or cancels it. Who asked never decides, superusers
-included; this module is the only one that settles such a request.
+included; a trigger behind this module refuses to complete such a request unless the
+approval by somebody else is on record.
 
 Locks go the person who asks, then the program's groups, the member, the request.
 """
@@ -45,7 +46,9 @@ PATIENCE = timedelta(days=14)
 DAY = timedelta(hours=24)
 POST = "loyalty.post_points"
 REVIEW = "approvals.review_changes"
+#: What the approval is called on record; a trigger looks for it there.
 KIND = "adjustment"
+APPROVED = "approve_adjustment"
 
 Status = PointsRequest.Status
 
@@ -121,8 +124,8 @@ def approve(request: PointsRequest, *, by: Any, at: datetime | None = None) -> N
                 f"{name_of(by)} asked for this adjustment, so somebody else has to "
                 "approve it."
             )
+        _decided(row, APPROVED, "", by=by, at=at)
         points.complete(row, at=at)
-        _decided(row, "approve_adjustment", "", by=by, at=at)
 
 
 def reject(
@@ -319,7 +322,7 @@ def _decided(
         at=at,
     )
     if row.created_by_id != by.pk:
-        done = "approved" if verb == "approve_adjustment" else "rejected"
+        done = "approved" if verb == APPROVED else "rejected"
         notices.tell(
             [row.created_by],
             subject=f"{name_of(by)} {done} your adjustment: {words} for {row.member}",

@@ -1,10 +1,13 @@
 """What holds in the ledger even against raw SQL, on SQLite and PostgreSQL."""
 
 from approvals import triggers
+from approvals.models import AuditEvent
 
+from . import adjustments
 from .models import ApiKey, Balance, LedgerSeal, PointsEntry, PointsRequest
 
 ENTRIES = PointsEntry._meta.db_table
+EVENTS = AuditEvent._meta.db_table
 
 #: How much of line ``o`` other lines have given back or taken back.
 _TAKEN = (
@@ -46,6 +49,16 @@ def register() -> None:
             if field.name not in {"status", "outcome", "settled_at"}
         ),
         "A points request that is settled does not change.",
+    )
+    triggers.guard(
+        PointsRequest,
+        "second_person",
+        ("UPDATE",),
+        f"NEW.status = 'COMPLETED' AND NEW.source = '{adjustments.SOURCE}' "
+        f"AND NOT EXISTS (SELECT 1 FROM {EVENTS} e "
+        f"WHERE e.kind = '{adjustments.KIND}' AND e.object_id = NEW.id "
+        f"AND e.verb = '{adjustments.APPROVED}' AND e.actor_id <> NEW.created_by_id)",
+        "An adjustment that waits is posted once somebody else has approved it.",
     )
     triggers.guard(
         PointsRequest, "kept", ("DELETE",), "1 = 1", "Points requests are kept."

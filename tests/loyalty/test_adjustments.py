@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from approvals.errors import AlreadyDecided, NotAllowed, ReasonRequired, SelfApproval
@@ -198,6 +198,27 @@ def test_what_cannot_be_posted_now_stays_pending(member, stars, maya, chen):
     assert balance(member) == 0
 
 
+@pytest.mark.parametrize("verb", ["nothing", "approve_adjustment", "reject_adjustment"])
+def test_the_database_posts_nothing_without_a_second_person(
+    waiting, member, maya, chen, verb
+):
+    """Whoever completes the request by another way than ``approve`` is refused."""
+    by = chen if verb == "reject_adjustment" else maya
+    if verb != "nothing":
+        adjustments.on_record(
+            verb,
+            member,
+            kind=adjustments.KIND,
+            object_id=waiting.pk,
+            said="Fine by me.",
+            by=by,
+            at=timezone.now(),
+        )
+    with pytest.raises(IntegrityError, match="somebody else"), transaction.atomic():
+        points.complete(waiting)
+    assert balance(member) == 0
+
+
 # Reversing
 
 
@@ -239,10 +260,9 @@ def decide_without_lock(request, *, by, at=None):
         source="broken",
         by=by,
     )
-    with transaction.atomic():
-        PointsRequest.objects.filter(pk=row.pk, status=Status.PENDING).update(
-            status=Status.COMPLETED, settled_at=timezone.now()
-        )
+    PointsRequest.objects.filter(pk=row.pk, status=Status.PENDING).update(
+        status=Status.CANCELLED, settled_at=timezone.now()
+    )
 
 
 @pytest.mark.postgres
