@@ -11,17 +11,21 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef, Q
 
 from loyalty.models import Member, Membership, PointsEntry
 
+from . import counts, sets
 from . import ladder as rules
-from . import sets
 from .ladder import Ladder, Line, Span
 from .models import ManualMove, Override, Standing, TierGroup
 
 #: Who has more lines that are not judged yet is judged from the whole history.
 LATEST = 8
+#: Whose status has changed is counted anew when the whole history is judged.
+COUNTED_RIGHTLY = Q(member__status=counts.ACTIVE, counted_as=F("tier")) | (
+    ~Q(member__status=counts.ACTIVE) & Q(counted_as__isnull=True)
+)
 
 
 def step(
@@ -70,6 +74,7 @@ def _standing(
     acts = {"member": OuterRef("member"), "group": group}
     return (
         Standing.objects.filter(
+            COUNTED_RIGHTLY,
             ~Exists(ManualMove.objects.filter(**acts)),
             ~Exists(Override.objects.filter(**acts)),
             Exists(

@@ -44,11 +44,8 @@ def shown(program: Program) -> dict[str, int | None]:
 
 def plainly(program: Program) -> dict[int, int]:
     """What a stranger counts for the instant that counts are shown with."""
-    (instant,) = set(
-        Tier.objects.filter(program=program, counted_at__isnull=False).values_list(
-            "counted_at", flat=True
-        )
-    )
+    counted = Tier.objects.filter(program=program, counted_at__isnull=False)
+    (instant,) = {tier.counted_at for tier in counted if tier.counted_at}
     found: dict[int, int] = {}
     for row in TierAssignment.objects.filter(member__status="ACTIVE"):
         known = row.recorded_at <= instant and (
