@@ -15,6 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from kombu import Queue
 
+from config.redaction import redact
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Also reads NAME_FILE for NAME, which is how containers hand over secrets.
 env = environ.FileAwareEnv()
@@ -269,6 +271,7 @@ LOGGING = {
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
                 structlog.processors.JSONRenderer(),
+                redact,
             ],
         },
         "readable": {
@@ -279,6 +282,7 @@ LOGGING = {
                 structlog.dev.ConsoleRenderer(
                     colors=False, exception_formatter=structlog.dev.plain_traceback
                 ),
+                redact,
             ],
         },
     },

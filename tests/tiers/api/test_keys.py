@@ -1,6 +1,8 @@
 """Keys and tokens over HTTP: who gets in, and what exists for them."""
 
 import hashlib
+import io
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +14,7 @@ from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
+from structlog.stdlib import ProcessorFormatter
 
 from loyalty import keys
 from loyalty.models import ApiKey
@@ -119,12 +122,19 @@ def test_every_useless_key_is_refused_alike(maya, program):
     assert get(good, program).status_code == 200
 
 
-def test_a_key_in_the_address_lets_nobody_in(maya, program):
-    _, secret = factories.make_key(maya)
+def test_a_key_in_the_address_lets_nobody_in(maya, program, monkeypatch):
+    printed = io.StringIO()
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, ProcessorFormatter):
+            monkeypatch.setattr(handler, "stream", printed)
+    key, secret = factories.make_key(maya)
     client = Client(raise_request_exception=False)
     for name in ("api-key", "api_key", "key", "token"):
         address = f"{LIST.format(program.pk)}&{name}={secret}"
         assert client.get(address).status_code == 401
+    # The address is in the log; the secret is not.
+    assert f"{key.prefix}.[redacted]" in printed.getvalue()
+    assert secret[9:] not in printed.getvalue()
 
 
 def test_a_key_is_refused_on_the_request_after_it_was_revoked(maya, program):
