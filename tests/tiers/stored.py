@@ -291,7 +291,7 @@ def everything(program: Program) -> dict[str, list[tuple[Any, ...]]]:
     }
     known = TierAssignment.objects.known_now().filter(member__program=program)
     for member, *row in known.values_list(
-        "member", "tier", "valid_from", "valid_until"
+        "member", "tier", "valid_from", "valid_until", "reason", "amount", "threshold"
     ):
         found["assignments"].append((numbers[member], *row))
     for member, *row in Standing.objects.filter(member__program=program).values_list(

@@ -53,6 +53,7 @@ calls = st.one_of(
         bound=st.sampled_from(["FLOOR", "PIN"]),
         span=steps,
     ),
+    call("move", person=people, tier=which),
     call("order_evaluation", person=people),
     call(
         "change_the_program",
