@@ -2,7 +2,7 @@
 
 ``bulk_create`` builds an object a row and an expression a value, which takes several
 times as long as the database does. These functions take plain values, have the
-model's fields adapt them, and send one statement with many parameter lists.
+model's fields adapt them, and send them all at once.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -32,33 +32,36 @@ def insert(
     fields = _fields(model, names)
     lookups = lookups or {}
     places = []
-    adapters = []
+    given = []
     for field in fields:
         target = lookups.get(field.name)
         if target is None:
-            places.append("%s")
-            adapters.append(_adapter(field))
+            places.append("{}")
+            given.append(field)
             continue
         other: Any = field.related_model
         looked_up = other._meta.get_field(target)
         places.append(
             f"(SELECT {_q(other._meta.pk.column)} FROM {_q(other._meta.db_table)} "  # noqa: S608
-            f"WHERE {_q(looked_up.column)} = %s)"
+            f"WHERE {_q(looked_up.column)} = {{}})"
         )
-        adapters.append(_adapter(looked_up))
+        given.append(looked_up)
     columns = ", ".join(_q(field.column) for field in fields)
-    sql = (
-        f"INSERT INTO {_q(model._meta.db_table)} ({columns}) "  # noqa: S608
-        f"VALUES ({', '.join(places)})"
-    )
+    into = f"INSERT INTO {_q(model._meta.db_table)} ({columns})"
+    conflict = ""
     if replace:
         target = ", ".join(_q(field.column) for field in _fields(model, unique))
         assignments = ", ".join(
             f"{_q(field.column)} = excluded.{_q(field.column)}"
             for field in _fields(model, replace)
         )
-        sql += f" ON CONFLICT ({target}) DO UPDATE SET {assignments}"
-    _execute(sql, adapters, rows)
+        conflict = f" ON CONFLICT ({target}) DO UPDATE SET {assignments}"
+    _execute(
+        f"{into} VALUES ({', '.join(places)}){conflict}",
+        f"{into} SELECT {', '.join(places)} FROM {{source}}{conflict}",  # noqa: S608
+        given,
+        rows,
+    )
 
 
 def update(
@@ -67,29 +70,56 @@ def update(
     """Set the fields ``names`` of rows; each row ends with its primary key."""
     pk: Any = model._meta.pk
     fields = _fields(model, names)
-    assignments = ", ".join(f"{_q(field.column)} = %s" for field in fields)
-    sql = (
-        f"UPDATE {_q(model._meta.db_table)} SET {assignments} "  # noqa: S608
-        f"WHERE {_q(pk.column)} = %s"
+    table = _q(model._meta.db_table)
+    assignments = ", ".join(f"{_q(field.column)} = {{}}" for field in fields)
+    setting = f"UPDATE {table} SET {assignments}"  # noqa: S608
+    where = f"WHERE {table}.{_q(pk.column)} = {{}}"
+    _execute(
+        f"{setting} {where}",
+        f"{setting} FROM {{source}} {where}",
+        [*fields, pk],
+        rows,
     )
-    _execute(sql, [_adapter(field) for field in (*fields, pk)], rows)
 
 
 def _execute(
-    sql: str, adapters: Sequence[Adapter | None], rows: Iterable[Sequence[Any]]
+    for_one: str, for_many: str, fields: Sequence[Any], rows: Iterable[Sequence[Any]]
 ) -> None:
-    adapted = [(place, adapt) for place, adapt in enumerate(adapters) if adapt]
+    """Run a statement for all rows; each ``{}`` in it is a value of the next field.
+
+    PostgreSQL takes many rows as one array a column, in one statement; SQLite runs one
+    for each of them, which costs it nothing.
+    """
+    adapted = [(place, a) for place, f in enumerate(fields) if (a := _adapter(f))]
     parameters = []
     for row in rows:
         values = list(row)
         for place, adapt in adapted:
             values[place] = adapt(values[place])
         parameters.append(values)
+    if not parameters:
+        return
+    sql = for_one.format(*["%s"] * len(fields))
     with connection.cursor() as cursor:
         if len(parameters) == 1:
             cursor.execute(sql, parameters[0])
-        elif parameters:
+        elif connection.vendor == "postgresql":
+            names = [f"c{n}" for n in range(len(fields))]
+            arrays = ", ".join(f"%s::{_type(field)}[]" for field in fields)
+            source = f"unnest({arrays}) AS source ({', '.join(names)})"
+            columns = [list(column) for column in zip(*parameters, strict=True)]
+            places = [f"source.{name}" for name in names]
+            cursor.execute(for_many.format(*places, source=source), columns)
+        else:
             cursor.executemany(sql, parameters)
+
+
+def _type(field: Any) -> str:
+    while field.is_relation:
+        field = field.target_field
+    found = str(field.db_type(connection))
+    # A cast would cut what is too long; the column refuses it.
+    return "text" if found.startswith("varchar") else found
 
 
 def _adapter(field: Any) -> Adapter | None:
