@@ -43,7 +43,14 @@ class Contact(models.Model):
                 name="external_id_is_of_one_contact",
             ),
         )
-        indexes = (models.Index(fields=["mobile"], name="contacts_by_mobile"),)
+        indexes = (
+            models.Index(fields=["mobile"], name="contacts_by_mobile"),
+            models.Index(
+                fields=["site_member_id"],
+                condition=~Q(site_member_id=""),
+                name="contacts_by_site_member",
+            ),
+        )
 
     def __str__(self) -> str:
         return self.name or self.email or self.external_id or f"Contact {self.pk}"
