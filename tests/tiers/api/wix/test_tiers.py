@@ -56,8 +56,8 @@ def test_the_same_below_api_and_with_bearer(call, key):
 def test_the_list_costs_the_same_for_three_tiers_as_for_twenty(
     call, store, django_assert_num_queries
 ):
-    # the key with its owner, a note that it was used, the permission, the program,
-    # the tiers
+    # the key with its owner, the permission, the program, the tiers; that it was used
+    # is noted once a minute
     call("GET", TIERS)
     with django_assert_num_queries(4):
         call("GET", TIERS)
