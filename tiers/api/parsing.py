@@ -7,6 +7,7 @@ to read than to send: large ones and deep ones.
 
 import json
 import math
+import re
 from typing import Any, Final
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
 _UTF_8: Final = ("utf-8", "utf8")
+_UNPAIRED: Final = re.compile("[\ud800-\udfff]")
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -61,7 +63,8 @@ class StrictJSONParser(BaseParser):
             raise ParseError(
                 "The body holds a number that is too long.", code="malformed_json"
             ) from None
-        self._look_into(value, depth=1)
+        # Nothing but an escape can put half a surrogate pair or U+0000 into text.
+        self._look_into(value, 1, text_too="\\u" in text)
         return value
 
     def _expect_plain_utf_8(self, media_type: str, request: Request | None) -> None:
@@ -96,18 +99,20 @@ class StrictJSONParser(BaseParser):
                 code="malformed_json",
             ) from None
 
-    def _look_into(self, value: Any, depth: int) -> None:
+    def _look_into(self, value: Any, depth: int, *, text_too: bool) -> None:
         """Refuse depth, and text that a database or a reader would stumble over."""
-        if isinstance(value, str):
-            _expect_storable(value)
-        elif isinstance(value, dict | list):
+        kind = type(value)
+        if kind is dict or kind is list:
             if depth > self.max_depth:
                 raise self._too_deep()
-            if isinstance(value, dict):
+            for item in value.values() if kind is dict else value:
+                if text_too or type(item) in (dict, list):
+                    self._look_into(item, depth + 1, text_too=text_too)
+            if text_too and kind is dict:
                 for key in value:
                     _expect_storable(key)
-            for item in value.values() if isinstance(value, dict) else value:
-                self._look_into(item, depth + 1)
+        elif kind is str:
+            _expect_storable(value)
 
     def _too_deep(self) -> ParseError:
         return ParseError(
@@ -153,7 +158,7 @@ def _finite(text: str) -> float:
 
 
 def _expect_storable(text: str) -> None:
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if "\0" in text or _UNPAIRED.search(text):
         raise ParseError(
             f"{_shown(text)} holds a character that is no text: U+0000, or half of a "
             "surrogate pair.",
