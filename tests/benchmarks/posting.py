@@ -24,7 +24,13 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from loyalty import points
-from loyalty.models import Member, PointsEntry, PointsRequest, Program
+from loyalty.models import (
+    BalanceDefinition,
+    Member,
+    PointsEntry,
+    PointsRequest,
+    Program,
+)
 from tests.benchmarks.generator import Size
 from tests.benchmarks.measuring import Result, counted, seconds
 from tests.run import ROOT
@@ -62,7 +68,9 @@ def post(request: HttpRequest) -> HttpResponse:
     """Post it as a view of ours does, and answer with the tier."""
     asked = json.loads(request.body)
     member = Member.objects.get(pk=asked["member"])
-    definition = member.program.balance_definitions.get(pk=asked["definition"])
+    definition = BalanceDefinition.objects.get(
+        pk=asked["definition"], program=member.program_id
+    )
     verb = points.earn if asked["amount"] > 0 else points.adjust
     posting = verb(
         member,

@@ -29,7 +29,10 @@ def group() -> TierGroup:
 
 
 def judge_everybody(as_of: datetime) -> None:
-    """Rebuild, as a worker does who takes one range of members after the other."""
+    """Rebuild one range of members after the other, each in a transaction.
+
+    Counts and events are left out: who is placed for the first time is told nothing.
+    """
     main = group()
     ladders = rules.ladders_of([main])[main.pk]
     last = Member.objects.order_by("-pk").values_list("pk", flat=True)[0]
