@@ -8,6 +8,7 @@ Whatever is wrong with a key (unknown, revoked, expired, of somebody who has lef
 refused alike, and only the log says which it was.
 """
 
+import inspect
 from typing import Any, Final
 
 from django.core import signing
@@ -141,7 +142,7 @@ class NativeKeyScheme(OpenApiAuthenticationExtension):
             "type": "apiKey",
             "in": "header",
             "name": self.target.header,
-            "description": str(self.target.__doc__),
+            "description": inspect.cleandoc(str(self.target.__doc__)),
         }
 
 
