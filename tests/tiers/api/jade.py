@@ -55,8 +55,10 @@ def with_changes(
     merged = dict(body)
     for name, value in changes.items():
         inner = merged.get(name)
-        both = isinstance(value, dict) and isinstance(inner, dict)
-        merged[name] = with_changes(value, inner) if both else value
+        if isinstance(value, dict) and isinstance(inner, dict):
+            merged[name] = with_changes(value, inner)
+        else:
+            merged[name] = value
     return merged
 
 

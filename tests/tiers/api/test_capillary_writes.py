@@ -27,6 +27,8 @@ from tiers import drafting
 from tiers.models import KeptAnswer, Tier, TierVersion
 
 Status = TierVersion.Status
+#: What the verbs ask, too: permissions, notices, the record of who did it.
+QUERIES = {"create": 30, "update": 22, "edit": 23, "submit": 35, "reject": 27}
 
 
 @scenes.kept
@@ -152,7 +154,7 @@ def test_an_edit_of_a_live_tier_keeps_nobody_from_a_new_one(call, edited, maya):
 
 def test_there_are_fifty_tiers_at_most(call, maya, chen):
     program = factories.make_program(maya, pk=7)
-    tiers = [(f"Tier {n}", 10 * n) for n in range(1, 50)]
+    tiers: list[Any] = [(f"Tier {n}", 10 * n) for n in range(1, 50)]
     group = factories.make_group(program, by=maya, reviewer=chen, tiers=tiers)
     answer = call("POST", "/v3/tiers", JADE, by=maya)
     assert answer.status_code == 201
@@ -397,7 +399,7 @@ def test_a_tier_that_is_about_to_end_is_not_edited(call, ladder, maya):
     assert code_of(answer) == (409, 999999)
     # It has no record, under any id.
     for method, path in (("PUT", ""), ("DELETE", ""), ("POST", "/submit")):
-        body = {} if method == "PUT" else None
+        body: Any = {} if method == "PUT" else None
         answer = call(method, f"/v3/tiers/{ending.object_id}{path}", body, by=maya)
         assert code_of(answer) == (404, 9056)
 
@@ -408,11 +410,11 @@ def test_a_threshold_stays_between_its_neighbours(name, call, ladder, maya):
     path = f"/v3/tiers/{slab_of(ladder, name)}"
     for threshold in (below, above):
         if threshold is not None:
-            sent = {"eligibility": {"threshold": threshold}}
-            answer = call("PUT", path, sent, by=maya)
+            eligibility = {"eligibility": {"threshold": threshold}}
+            answer = call("PUT", path, eligibility, by=maya)
             assert code_of(answer) == (400, 400)
             assert message_of(answer).startswith("eligibility.threshold: This must be")
-    sent = {"eligibility": {"threshold": below + 0.5}}
+    sent: Any = {"eligibility": {"threshold": below + 0.5}}
     assert call("PUT", path, sent, by=maya).status_code == 200
 
 
@@ -542,3 +544,32 @@ def test_every_editor_is_remembered(call, created, maya):
         ("maya", "AUTHOR"),
         ("milo", "EDITOR"),
     }
+
+
+@pytest.mark.parametrize("tiers", [3, 30])
+def test_what_each_call_costs_does_not_grow_with_the_tiers(
+    tiers, call, maya, chen, django_assert_num_queries
+):
+    program = factories.make_program(maya, pk=7)
+    names: list[Any] = [(f"Tier {n}", 10 * n) for n in range(1, tiers + 1)]
+    group = factories.make_group(program, by=maya, reviewer=chen, tiers=names)
+    slab = slab_of(group, "Tier 1")
+    for by in (maya, chen):
+        call("GET", f"/v3/tiers/{slab}", by=by)
+    # The account, the permission, the tier's program, its entries.
+    with django_assert_num_queries(4):
+        call("GET", f"/v3/tiers/{slab}", by=maya)
+    with django_assert_num_queries(3):
+        call("GET", "/v3/tiers/approvals?programId=7", by=chen)
+    with django_assert_num_queries(QUERIES["create"]):
+        made = call("POST", "/v3/tiers", JADE, by=maya).json()["data"]["objectId"]
+    with django_assert_num_queries(QUERIES["update"]):
+        call("PUT", f"/v3/tiers/{made}", {"name": "Jade 2"}, by=maya)
+    with django_assert_num_queries(QUERIES["edit"]):
+        call("PUT", f"/v3/tiers/{slab}", {"name": "Tin"}, by=maya)
+    with django_assert_num_queries(QUERIES["submit"]):
+        call("POST", f"/v3/tiers/{made}/submit", by=maya)
+    path, sent = f"/v3/tiers/{made}/approve", {"approvalStatus": "REJECT"}
+    with django_assert_num_queries(QUERIES["reject"]):
+        answer = call("POST", path, sent, by=chen)
+    assert answer.status_code == 200

@@ -112,7 +112,7 @@ def _sentences(detail: Any, field: str = "") -> Iterator[str]:
     if isinstance(detail, dict):
         for name, inner in detail.items():
             path = f"{field}.{name}" if field else name
-            yield from _sentences(inner, "" if name == "non_field_errors" else path)
+            yield from _sentences(inner, field if name == "non_field_errors" else path)
     elif isinstance(detail, list):
         for inner in detail:
             yield from _sentences(inner, field)

@@ -96,7 +96,7 @@ class OneTier(CapillaryView):
 class Submit(CapillaryView):
     """A draft is handed to the reviewers."""
 
-    permission = MAKE
+    permission = {"POST": MAKE}
 
     @extend_schema(**schema.SUBMIT)
     def post(self, request: Request, tier_id: str) -> Response:
@@ -106,7 +106,7 @@ class Submit(CapillaryView):
 class Decide(CapillaryView):
     """A reviewer approves or rejects; a person, never a key."""
 
-    permission = REVIEW
+    permission = {"POST": REVIEW}
     permission_classes = (HasPermission, IsPerson)
 
     @extend_schema(**schema.DECIDE)
@@ -124,7 +124,7 @@ class Decide(CapillaryView):
 class Queue(CapillaryView):
     """What waits for a reviewer."""
 
-    permission = REVIEW
+    permission = {"GET": REVIEW}
 
     @extend_schema(**schema.QUEUE)
     def get(self, request: Request) -> Response:

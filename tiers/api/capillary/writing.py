@@ -55,11 +55,16 @@ def program_for(program_id: int, *, by: Any) -> Program:
     return program
 
 
+def hold(program_id: int) -> None:
+    """Lock a program: what is counted in it now stays so until the transaction ends."""
+    Program.objects.select_for_update(no_key=True).get(pk=program_id)
+
+
 @transaction.atomic
 def create(program: Program, sent: dict[str, Any], *, by: Any) -> Record:
     """Draft a new tier, on top of the program's others."""
     # Of two at once one waits here, then finds the tier of the other in progress.
-    Program.objects.select_for_update(no_key=True).get(pk=program.pk)
+    hold(program.pk)
     group = TierGroup.objects.kept().filter(program=program, is_default=True).first()
     if group is None:
         raise StrategiesMissing(
@@ -158,7 +163,7 @@ def _edited(version: TierVersion, sent: dict[str, Any], *, by: Any) -> TierVersi
     )
     if tier.first_live_at is None and was not in IN_PROGRESS:
         # It is in progress again. Its change set is locked, so now the program.
-        Program.objects.select_for_update(no_key=True).get(pk=tier.program_id)
+        hold(tier.program_id)
         ladder.expect_one_new_tier(besides=tier.pk)
     return version
 
