@@ -26,8 +26,8 @@ VIEW, ENROL, POST_POINTS = (
     "loyalty.post_points",
 )
 SOURCE = "wix"
-#: The vendor's default: as they were made.
-OLDEST_FIRST = (("created_at", False),)
+#: As they were made, which is the order of their keys: no page sorts everybody.
+AS_MADE: tuple[tuple[str, bool], ...] = ()
 MOST_CONTACTS = 50
 
 
@@ -53,7 +53,7 @@ class AccountView(WixView):
     def page(self, sent: Any, path: str, words: Any = None) -> tuple[Any, Any]:
         fields = accounts.fields(self.site)
         try:
-            query = read_query(sent, fields, default=OLDEST_FIRST, owner=self.owner)
+            query = read_query(sent, fields, default=AS_MADE, owner=self.owner)
             if "search" in query.carried:
                 words = read_words(query.carried["search"], "search")
         except ValidationError as error:
@@ -276,7 +276,7 @@ class CountAccounts(AccountView):
         query = read_query(
             {"filter": self.body.get("filter")},
             fields,
-            default=OLDEST_FIRST,
+            default=AS_MADE,
             owner=self.owner,
         )
         words = read_words(self.body.get("search"), "search")

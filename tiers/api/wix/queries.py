@@ -202,7 +202,7 @@ class Reader:
                 raise ValidationError({f"sort[{place}].order": "ASC or DESC."})
             found.append((known.column, order == "DESC"))
         found = found or list(default)
-        return [*found, ("pk", found[-1][1])]
+        return [*found, ("pk", found[-1][1] if found else False)]
 
 
 RANGES: Final = {"$gt": "gt", "$gte": "gte", "$lt": "lt", "$lte": "lte"}
