@@ -6,7 +6,7 @@ ends after an hour, and at once when its key is revoked or expires.
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -15,14 +15,21 @@ from rest_framework.response import Response
 from ..authentication import TOKEN_SECONDS, exchange
 from ..parsing import body_of
 from ..strict import LineField, StrictSerializer
-from .protocol import CapillaryView
+from .protocol import UNAUTHENTICATED, CapillaryView
+from .schema import MALFORMED, TAGS, envelope, refusal
+from .serializers import Null
 
 
-class Credentials(StrictSerializer):
+class CapillaryCredentials(StrictSerializer):
     ignores_unknown = True
 
     key = LineField(max_length=64, help_text="What stands before the dot of the key.")
     secret = LineField(max_length=64, help_text="What stands after it.")
+
+
+class AccessToken(serializers.Serializer):
+    accessToken = serializers.CharField()
+    ttlSeconds = serializers.IntegerField()
 
 
 class TokenGenerate(CapillaryView):
@@ -33,26 +40,23 @@ class TokenGenerate(CapillaryView):
     permission_classes = ()
 
     @extend_schema(
-        tags=["Capillary: access"],
-        auth=[],
-        request=Credentials,
-        responses=inline_serializer(
-            "CapillaryToken",
-            {
-                "data": inline_serializer(
-                    "CapillaryAccessToken",
-                    {
-                        "accessToken": serializers.CharField(),
-                        "ttlSeconds": serializers.IntegerField(),
-                    },
-                ),
-                "errors": serializers.JSONField(allow_null=True),
-                "warnings": serializers.JSONField(allow_null=True),
-            },
+        operation_id="capillary_generate_token",
+        summary="Exchange an API key for an access token",
+        description=(
+            "Send it as `X-CAP-API-OAUTH-TOKEN`. It is good for an hour, and no longer "
+            "than its key."
         ),
+        tags=list(TAGS),
+        auth=[],
+        request=CapillaryCredentials,
+        responses={
+            200: envelope("Token", AccessToken(), Null()),
+            400: refusal(MALFORMED),
+            401: refusal(("The key is of no use", 401, UNAUTHENTICATED)),
+        },
     )
     def post(self, request: Request) -> Response:
-        credentials = Credentials(data=body_of(request))
+        credentials = CapillaryCredentials(data=body_of(request))
         credentials.is_valid(raise_exception=True)
         token = exchange(**credentials.validated_data)
         if token is None:
