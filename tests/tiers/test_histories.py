@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+import pytest
+from django.db import connection
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -16,12 +18,16 @@ from tests.tiers.histories import (
     looks,
 )
 
+pytestmark = pytest.mark.proof
+
+#: No database takes part: of the two runs of the suite, one is at full counts.
+ONCE = connection.vendor == "sqlite"
 many = settings(
-    max_examples=count(300, 10_000),
+    max_examples=count(300, 10_000 if ONCE else 300),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-some = settings(many, max_examples=count(100, 2_000))
+some = settings(many, max_examples=count(100, 2_000 if ONCE else 100))
 
 
 @many
