@@ -75,9 +75,8 @@ def lines_of(
         "request_id",
         "reverses__request_id",
     )
-    row: tuple[Any, ...]
-    for row in rows.iterator(chunk_size=10_000):
-        member, balance, kind, reversed_kind, *rest = row
+    read: Iterable[Any] = rows.iterator(chunk_size=10_000)
+    for member, balance, kind, reversed_kind, *rest in read:
         line = Line(balance, kind, reversed_kind or kind, *rest)
         found.setdefault(member, []).append(line)
     return found

@@ -58,6 +58,8 @@ def test_tiers_are_added_together_and_those_that_cannot_be_say_why(store, maya, 
     silver, same_name, same_points, iron, too_many = direct.add_tiers(
         store, wordings, by=maya, most=3
     )
+    assert isinstance(silver, TierVersion)
+    assert isinstance(iron, TierVersion)
     assert live(silver.tier) == silver
     assert live(iron.tier) == iron
     assert isinstance(same_name, Taken)

@@ -291,11 +291,15 @@ def test_what_is_not_described_changes_nothing(ignored, call, ladder, maya):
 def test_an_id_has_no_second_spelling(name, method, path, call, ladder, maya):
     if (name, method) == ("approvals", "GET"):
         pytest.skip("That is the queue.")
-    body = {} if method == "PUT" else None
+    body: dict[str, Any] | None = {} if method == "PUT" else None
     answer = call(method, f"/v3/tiers/{name}{path}", body, by=maya)
     status = 405 if name == "approvals" and not path else 404
     assert answer.status_code == status
     assert answer.json()["errors"][0]["code"] == (405 if status == 405 else 9056)
+
+
+NO_STATUSES: list[Any] = ["approve", "Approve", "", "APPROVED", 1, []]
+NO_COMMENTS: list[Any] = [5, "a\0", "\u202e", []]
 
 
 @pytest.mark.parametrize(
@@ -303,8 +307,8 @@ def test_an_id_has_no_second_spelling(name, method, path, call, ladder, maya):
     [
         {},
         {"approvalStatus": None},
-        *({"approvalStatus": v} for v in ("approve", "Approve", "", "APPROVED", 1, [])),
-        *({"approvalStatus": "REJECT", "comment": v} for v in (5, "a\0", "\u202e", [])),
+        *({"approvalStatus": v} for v in NO_STATUSES),
+        *({"approvalStatus": "REJECT", "comment": v} for v in NO_COMMENTS),
         [],
         b"",
     ],
