@@ -18,12 +18,14 @@ def main(arguments: list[str]) -> None:
     # Development keeps every statement in memory, and hides what costs.
     settings.DEBUG = False
     from tests.benchmarks import generator, posting, recalculating
+    from tiers import counts
 
     what, size = arguments[0], generator.SIZES[arguments[1]]
     if what == "build":
         generator.build(size)
     elif what == "judge":
         recalculating.judge_everybody(generator.NOW)
+        counts.recount(recalculating.program(), as_of=generator.NOW)
         generator.vacuum()
     else:
         module = recalculating if hasattr(recalculating, what) else posting

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from loyalty import members
 from loyalty.models import Membership, PointsEntry, PointsRequest, Program
 from tests import factories
 from tests.counts import count as times
-from tiers import ladder, sets
+from tiers import ladder, rules, sets
 from tiers.ladder import Condition, Ladder, Line, Measure, Rung, Span
 from tiers.models import Standing, TierAssignment, TierGroup, TierVersion
 
@@ -257,3 +259,35 @@ def test_sets_and_folds_agree_on_every_interval_and_standing(
             )
             expect_equal(member, tier_group, outcome)
         transaction.set_rollback(True)
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db
+def test_a_histogram_counts_active_members_where_their_amounts_put_them(
+    group: TierGroup,
+) -> None:
+    program = group.program
+    bronze, silver, gold = sorted(
+        group.tiers.values_list("pk", flat=True)  # made in this order
+    )
+    present = [factories.make_member(program) for _ in range(4)]
+    for member, amount in zip(present, (100, 600, 700, 5000), strict=True):
+        factories.earn(member, amount)
+    away = factories.make_member(program)
+    factories.earn(away, 900)
+    members.leave(away, by=None)
+    inactive = factories.make_member(program)
+    factories.earn(inactive, 900)
+    members.deactivate(inactive, by=None, reason="A test card.")
+    [now] = rules.ladders_of([group])[group.pk]
+    at = timezone.now()
+    assert sets.histogram(group, now, at) == {bronze: 1, silver: 2, gold: 1}
+    measure = now.measure
+    dearer = replace(
+        now,
+        rungs=(
+            *now.rungs[:2],
+            replace(now.rungs[2], conditions=(Condition(measure, 9000),)),
+        ),
+    )
+    assert sets.histogram(group, dearer, at) == {bronze: 1, silver: 3}

@@ -179,17 +179,14 @@ def counting(ladder: Ladder) -> str:
 WITH counted AS (
     SELECT {reached} AS reached, count(*) AS members FROM {_STANDING} s
     WHERE s.group_id = %(group)s
-      AND s.member_id NOT IN (
+      -- Who is counted somewhere is active and there; the few others are looked up.
+      AND (s.counted_as_id IS NOT NULL OR s.member_id IN (
           SELECT m.id FROM {_MEMBER} m
-          WHERE m.program_id = %(program)s AND m.status <> 'ACTIVE'
-      )
-      -- Away: with an interval that does not cover the instant, and none that does.
-      AND s.member_id NOT IN (
-          SELECT i.member_id FROM {_MEMBERSHIP} i
-          GROUP BY i.member_id
-          HAVING NOT bool_or(i.started_at <= %(as_of)s
-                             AND coalesce(i.ended_at > %(as_of)s, true))
-      )
+          JOIN {_MEMBERSHIP} i ON i.member_id = m.id
+          WHERE m.program_id = %(program)s AND m.status = 'ACTIVE'
+            AND i.started_at <= %(as_of)s
+            AND (i.ended_at IS NULL OR i.ended_at > %(as_of)s)
+      ))
     GROUP BY 1
 )
 SELECT {_of_rung((ladder,), "tier")}, members FROM counted
