@@ -66,7 +66,8 @@ def once(
             **row, defaults={"fingerprint": _fingerprint(asked), "created_at": at}
         )
         if is_first:
-            kept.answer = answer()
+            # As text: PostgreSQL would put an object's keys into an order of its own.
+            kept.answer = json.dumps(answer())
             kept.save(update_fields=["answer"])
         elif kept.fingerprint != _fingerprint(asked):
             raise KeyReused(
@@ -76,7 +77,7 @@ def once(
     if is_first:
         with transaction.atomic():
             KeptAnswer.objects.put_away(at)
-    return kept.answer
+    return json.loads(kept.answer)
 
 
 def _fingerprint(asked: Any) -> str:
