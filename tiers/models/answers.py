@@ -35,7 +35,7 @@ class KeptAnswer(models.Model):
     key = models.CharField(max_length=255)
     #: Of what was asked: the same key with another body is a mistake.
     fingerprint = models.CharField(max_length=64)
-    answer = models.JSONField(null=True)
+    answer: Any = models.JSONField(null=True)
     created_at = models.DateTimeField(db_index=True)
 
     objects: ClassVar[Any] = KeptAnswerQuerySet.as_manager()
