@@ -134,6 +134,8 @@ class Stored(RuleBasedStateMachine):
     def tick(self) -> None:
         with self.clock():
             self.tick_and_compare()
+        # What is posted next reads the clock after the tick, under the lock.
+        self.now += timedelta(microseconds=1)
 
     # The ledger
 

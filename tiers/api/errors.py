@@ -9,6 +9,7 @@ from typing import Final
 from approvals import errors
 from approvals.errors import Refused
 from loyalty import errors as loyalty
+from loyalty import keys
 from tiers import errors as tiers
 
 
@@ -31,6 +32,7 @@ STATUSES: Final[dict[type[Refused], int]] = {
     errors.NothingChosen: 400,
     errors.ReasonRequired: 400,
     errors.Unsound: 400,
+    keys.InvalidKey: 400,
     loyalty.InvalidPosting: 400,
     tiers.EndInPast: 400,
     # What has happened meanwhile, or must happen first.
