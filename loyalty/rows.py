@@ -26,7 +26,8 @@ def insert(
     """Insert ``rows``, whose values are those of the fields ``names``.
 
     ``lookups`` says of a foreign key which unique field of the other model its values
-    are; the database looks the key up. Where a row has the same ``unique`` fields
+    are; the database looks the key up. Rows of which some refer to others among them are
+    written one after the other. Where a row has the same ``unique`` fields
     already, its fields ``replace`` are updated instead.
     """
     fields = _fields(model, names)
@@ -61,6 +62,9 @@ def insert(
         f"{into} SELECT {', '.join(places)} FROM {{source}}{conflict}",  # noqa: S608
         given,
         rows,
+        one_by_one=any(
+            field.related_model is model for field in fields if field.name in lookups
+        ),
     )
 
 
@@ -83,7 +87,12 @@ def update(
 
 
 def _execute(
-    for_one: str, for_many: str, fields: Sequence[Any], rows: Iterable[Sequence[Any]]
+    for_one: str,
+    for_many: str,
+    fields: Sequence[Any],
+    rows: Iterable[Sequence[Any]],
+    *,
+    one_by_one: bool = False,
 ) -> None:
     """Run a statement for all rows; each ``{}`` in it is a value of the next field.
 
@@ -103,7 +112,7 @@ def _execute(
     with connection.cursor() as cursor:
         if len(parameters) == 1:
             cursor.execute(sql, parameters[0])
-        elif connection.vendor == "postgresql":
+        elif connection.vendor == "postgresql" and not one_by_one:
             names = [f"c{n}" for n in range(len(fields))]
             arrays = ", ".join(f"%s::{_type(field)}[]" for field in fields)
             source = f"unnest({arrays}) AS source ({', '.join(names)})"
