@@ -5,7 +5,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.core.management.color import no_style
 from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -74,7 +73,7 @@ def create_program(
         program.uuid = uuid_
     program.save(force_insert=True)
     if pk is not None:
-        _move_sequence_past(Program)
+        _move_sequence_past(pk)
     versions: list[Any] = [
         lifecycle.open_draft(
             ProgramVersion(
@@ -115,12 +114,19 @@ def create_program(
     return program
 
 
-def _move_sequence_past(model: type[Program]) -> None:
-    """See to it that the next id is free; PostgreSQL does not notice given ones."""
-    statements = connection.ops.sequence_reset_sql(no_style(), [model])
+def _move_sequence_past(pk: int) -> None:
+    """See to it that the next id is free; PostgreSQL does not notice given ones.
+
+    Never back: somebody who has not committed yet may have the ids in between.
+    """
+    if connection.vendor != "postgresql":
+        return
     with connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
+        cursor.execute(
+            "SELECT setval(s, %s) FROM pg_get_serial_sequence(%s, 'id') s "
+            "WHERE coalesce(pg_sequence_last_value(s::regclass), 0) < %s",
+            [pk, Program._meta.db_table, pk],
+        )
 
 
 @transaction.atomic
