@@ -476,8 +476,10 @@ def test_changes_that_are_sound_only_alone_are_never_both_live(
             patch.setattr(steps, "lock", no_lock)
             faults = 0
             for _ in range(control):
-                # A group that went wrong takes no more changes.
-                faults += all(isinstance(o, Decision) for o in race(in_one_group=1))
+                # A group that went wrong takes no more changes. Both are live, or one
+                # ends in a deadlock: either way nobody is told what is unsound.
+                outcomes = race(in_one_group=1)
+                faults += not any(isinstance(o, Unsound) for o in outcomes)
         report(record_property, people, faults, control)
     assert faults > control / 4
 
