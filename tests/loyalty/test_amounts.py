@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loyalty.amounts import NotAnAmount, taken_back, to_units
-from tests.counts import long_count
+from tests.counts import count
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_half_of_a_purchase_takes_back_what_the_other_half_does_not_earn():
     assert taken_back(29, whole=1999, returned=1999, rounding="LOWER") - first == 14
 
 
-@settings(max_examples=long_count(500, 10_000))
+@settings(max_examples=count(500, 10_000))
 @given(
     st.integers(0, 10**15),
     st.lists(st.integers(1, 10**9), min_size=1, max_size=12),

@@ -27,7 +27,7 @@ from loyalty import points
 from loyalty.errors import AlreadyReversed, InsufficientPoints, MoreThanLeft
 from loyalty.models import Balance, Member, PointsEntry
 from tests import factories
-from tests.counts import long_count
+from tests.counts import count
 
 from .stories import SHOP, balance_of, set_rules
 
@@ -236,7 +236,7 @@ def test_the_ledger_and_a_naive_clerk_agree_on_every_balance(
     run_state_machine_as_test(
         open_bank,
         settings=settings(
-            max_examples=long_count(15, 2000 if on_sqlite else 500),
+            max_examples=count(15, 2000 if on_sqlite else 500),
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

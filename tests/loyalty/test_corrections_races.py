@@ -14,7 +14,7 @@ from loyalty.models import Balance, Member, PointsEntry, PointsRequest
 from loyalty.points import phases
 from loyalty.points.ledger import Account, Ledger
 from tests import factories
-from tests.counts import long_count
+from tests.counts import count
 from tests.races import racers
 
 from .stories import SHOP, balance_of, set_rules
@@ -37,7 +37,7 @@ def earned(program, stars, number, amount=100):
 
 
 def test_of_two_reversals_at_once_one_succeeds_and_one_is_refused(program, stars):
-    pairs = long_count(40, 500)
+    pairs = count(40, 500)
     done = refused = 0
     with racers(2) as people:
         for number in range(pairs):
@@ -58,7 +58,7 @@ def test_of_two_reversals_at_once_one_succeeds_and_one_is_refused(program, stars
 
 def test_parts_that_are_reversed_at_once_are_at_most_the_original(program, stars):
     with racers(4) as people:
-        for number in range(long_count(10, 200)):
+        for number in range(count(10, 200)):
             member, entry = earned(program, stars, number)
             race(
                 people,
@@ -88,7 +88,7 @@ def test_without_lock_and_trigger_an_entry_is_reversed_twice(
     twice = 0
     try:
         with racers(2) as people:
-            for number in range(long_count(10, 50)):
+            for number in range(count(10, 50)):
                 _, entry = earned(program, stars, number)
                 outcomes = race(
                     people,
@@ -121,7 +121,7 @@ def number_lines_apart(monkeypatch):
 def test_a_request_that_is_completed_and_cancelled_at_once_does_one(program, stars):
     ends = {"COMPLETED": 0, "CANCELLED": 0}
     with racers(3) as people:
-        for number in range(long_count(20, 300)):
+        for number in range(count(20, 300)):
             member, _ = earned(program, stars, number)
             posting = points.begin(member, stars, -30, reference=f"t{number}", **SHOP)
             request = PointsRequest.objects.get(uuid=posting.request)
@@ -138,7 +138,7 @@ def test_a_request_that_is_completed_and_cancelled_at_once_does_one(program, sta
             others = [o for o in outcomes if not isinstance(o, points.Posting)]
             assert {type(o) for o in others} == {NotPending}, outcomes
             assert len(others) == (1 if completed else 2)
-    assert sum(ends.values()) == long_count(20, 300)
+    assert sum(ends.values()) == count(20, 300)
 
 
 def test_without_looking_again_a_request_is_completed_twice(
@@ -175,7 +175,7 @@ def test_settling_at_once_records_each_expiry_once(program, stars, maya, chen):
             return points.settle([member.pk for member in crowd], now)
 
     with racers(3) as people:
-        for number in range(long_count(3, 40)):
+        for number in range(count(3, 40)):
             for member in crowd:
                 points.earn(
                     member,
@@ -203,7 +203,7 @@ def test_redeeming_what_expires_at_that_instant_never_succeeds(
     then = factories.LONG_AGO.replace(year=2024)
     gone = then.replace(day=2)
     with racers(2) as people:
-        for number in range(long_count(10, 100)):
+        for number in range(count(10, 100)):
             member = factories.make_member(program)
             points.earn(member, stars, 10, reference=f"e{number}", at=then, **SHOP)
             settled, redeemed = race(

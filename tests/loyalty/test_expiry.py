@@ -14,7 +14,7 @@ from loyalty import points
 from loyalty.errors import InsufficientPoints
 from loyalty.models import Balance, Member, PointsEntry
 from tests import factories
-from tests.counts import long_count
+from tests.counts import count
 
 from .stories import SHOP, balance_of, set_rules
 
@@ -344,7 +344,7 @@ def activities(draw):
 
 
 @settings(
-    max_examples=long_count(12, 500),
+    max_examples=count(12, 500),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from loyalty.calendar import local_date
 from loyalty.lots import Availability, Line, Move, differences, follow
-from tests.counts import long_count
+from tests.counts import count
 
 YEAR = Availability(12, "MONTH")
 
@@ -107,7 +107,7 @@ AVAILABILITIES = st.one_of(
 )
 
 
-@settings(max_examples=long_count(300, 5000), deadline=None)
+@settings(max_examples=count(300, 5000), deadline=None)
 @given(
     AVAILABILITIES,
     st.sampled_from(sorted(available_timezones() - {"localtime"})),
@@ -275,7 +275,7 @@ def histories(draw):
     return lines
 
 
-@settings(max_examples=long_count(200, 2000), deadline=None)
+@settings(max_examples=count(200, 2000), deadline=None)
 @given(histories(), st.randoms(use_true_random=False))
 def test_lots_and_expiries_are_the_same_in_any_order_of_arrival(lines, random):
     first = state(lines)
@@ -284,7 +284,7 @@ def test_lots_and_expiries_are_the_same_in_any_order_of_arrival(lines, random):
         assert state(lines) == first
 
 
-@settings(max_examples=long_count(200, 2000), deadline=None)
+@settings(max_examples=count(200, 2000), deadline=None)
 @given(histories(), st.integers(0, 1500))
 def test_lots_expiries_and_lines_always_add_up(lines, days):
     as_of = at("2024-01-01") + timedelta(days=days)

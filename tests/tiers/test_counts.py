@@ -13,7 +13,7 @@ from loyalty import members, programs
 from loyalty.calendar import first_instant
 from loyalty.models import Member, Program
 from tests import factories
-from tests.counts import long_count
+from tests.counts import count
 from tiers import assignment, counts, judging, snapshots, verification
 from tiers.models import (
     CountChange,
@@ -134,7 +134,7 @@ def test_counts_are_true_after_anything(
     """Random postings, comings and goings and ticks, whose counts a stranger gets too
     by counting the intervals that were known at their instant."""
     program = group.program
-    for seed in range(long_count(3, 100)):
+    for seed in range(count(3, 100)):
         chance = random.Random(seed)
         people = [factories.make_member(program) for _ in range(4)]
         for _ in range(25):

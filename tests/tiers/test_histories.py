@@ -8,7 +8,7 @@ from django.db import connection
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from tests.counts import long_count
+from tests.counts import count
 from tests.tiers import reference
 from tests.tiers.histories import (
     History,
@@ -23,11 +23,11 @@ pytestmark = pytest.mark.proof
 #: No database takes part: of the two runs of the suite, one is at full counts.
 ONCE = connection.vendor == "sqlite"
 many = settings(
-    max_examples=long_count(300, 10_000 if ONCE else 300),
+    max_examples=count(300, 10_000 if ONCE else 300),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-some = settings(many, max_examples=long_count(100, 2_000 if ONCE else 100))
+some = settings(many, max_examples=count(100, 2_000 if ONCE else 100))
 
 
 @many

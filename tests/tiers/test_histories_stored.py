@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 from approvals.errors import Refused
 from loyalty import members, points, programs
 from loyalty.models import Member, Membership, PointsEntry, PointsRequest
-from tests.counts import long_count
+from tests.counts import count
 from tests.tiers import reference_days
 from tests.tiers.stored import World
 from tiers import acts, assignment, sets, verification
@@ -356,8 +356,8 @@ def test_whatever_happens_the_rows_are_what_a_naive_reading_says(maya: User) -> 
     run_state_machine_as_test(
         InThisWorld,
         settings=settings(
-            max_examples=long_count(15, full),
-            stateful_step_count=long_count(30, 40),
+            max_examples=count(15, full),
+            stateful_step_count=count(30, 40),
             deadline=None,
             report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from loyalty import points
 from loyalty.models import Balance, PointsEntry
-from tests.counts import long_count
+from tests.counts import count
 from tests.tiers.stored import World, everything
 from tests.tiers.test_histories_stored import (
     BEGIN,
@@ -102,7 +102,7 @@ def outcome(
 
 def test_two_runs_with_different_tick_times_give_equal_rows(world: World) -> None:
     @settings(
-        max_examples=long_count(10, 300),
+        max_examples=count(10, 300),
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
@@ -160,7 +160,7 @@ def test_the_order_in_which_things_arrive_does_not_matter(three: Stored) -> None
         return found
 
     @settings(
-        max_examples=long_count(10, 300),
+        max_examples=count(10, 300),
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )

@@ -20,7 +20,7 @@ from django.db import connection
 from loyalty import cdnow, members, points
 from loyalty.models import Member, PointsEntry, Program
 from tests import factories
-from tests.counts import count, long_count
+from tests.counts import count
 from tests.tiers import reference
 from tests.tiers.reference_days import leaving_day
 from tests.tiers.stored import intervals_of, lines_of
@@ -36,7 +36,7 @@ FIRST_DAY = date(1997, 1, 1)
 DAY = timedelta(days=1)
 THRESHOLDS = {"50": 50_00, "100": 100_00, "250": 250_00}
 #: All of it under ``make proof`` on PostgreSQL, else a slice.
-FULL = connection.vendor == "postgresql" and long_count(0, 1) == 1
+FULL = connection.vendor == "postgresql" and count(0, 1) == 1
 DAYS = 546 if FULL else 45
 CUSTOMERS = 23_570 if FULL else 500
 #: So many that something leaves in the days that are looked at.

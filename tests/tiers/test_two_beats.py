@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from loyalty import members, points
 from loyalty.models import Member, PointsEntry
-from tests.counts import long_count
+from tests.counts import count
 from tests.races import racers
 from tests.tiers.stored import World, everything
 from tests.tiers.test_kills import everybody_earns, expect_right, marked
@@ -30,7 +30,7 @@ pytestmark = [
 ]
 
 PEOPLE = 80
-ROUNDS = long_count(2, 20)
+ROUNDS = count(2, 20)
 
 
 @pytest.fixture

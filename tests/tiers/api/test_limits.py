@@ -1,7 +1,6 @@
 """How often somebody may ask: exactly so often, however many ask at once."""
 
 import functools
-import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,13 +12,14 @@ from django.core.cache import caches
 from django.test import Client, override_settings
 from rest_framework.throttling import SimpleRateThrottle
 
+from tests.counts import count
 from tests.races import racers
 from tests.servers import Unavailable, valkey
 from tests.tiers.api.conftest import basic
 from tiers.api import limits
 
 THREADS = 32
-ROUNDS = 200 if os.environ.get("PROOF") else 20
+ROUNDS = count(20, 200)
 A_MINUTE = {"API_CALLER_LIMIT": 3, "API_ADDRESS_LIMIT": 5}
 
 
