@@ -47,7 +47,7 @@ def measured(
 
 def earned_on_days(
     lines: Iterable[Line],
-    balance: int,
+    measure: Measure,
     zone: str,
     days: tuple[date, date],
     at: datetime,
@@ -60,8 +60,7 @@ def earned_on_days(
     return sum(
         line.amount
         for line in lines
-        if line.balance == balance
-        and line.weighs_as in QUALIFYING
+        if weighs(line, measure)
         and line.occurred_at <= at
         and first <= local_date(line.window_at, zone) < end
     )

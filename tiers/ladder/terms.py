@@ -56,7 +56,7 @@ def is_renewed(term: Term, lines: Iterable[Line], zone: str) -> bool:
     for condition in conditions_in(renewal.tests):
         days = _renewal_days(term, renewal, condition.measure.months)
         amounts[condition.measure] = earned_on_days(
-            lines, condition.measure.balance, zone, days, term.check_at
+            lines, condition.measure, zone, days, term.check_at
         )
     return all(holds(test, amounts) for test in renewal.tests)
 
