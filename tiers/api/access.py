@@ -1,9 +1,9 @@
 """What somebody who asks may do and see; the same for every voice.
 
-Two questions, and neither has an answer of a voice's own: does the caller hold a
-permission (of a key: does it come with its scopes, and does its owner hold it), and
-which programs exist for them. Verbs ask the same of their ``by``, so what a door
-forgets is refused behind it.
+Three questions, and none has an answer of a voice's own: does the caller hold a
+permission (of a key: does it come with its scopes, and does its owner hold it), which
+programs exist for them, and do drafts. Verbs ask the same of their ``by``, so what a
+door forgets is refused behind it.
 """
 
 from functools import lru_cache
@@ -24,6 +24,16 @@ from .statements import Statement
 def programs_for(request: Request) -> Any:
     """Return the programs that exist for the caller; all others do not."""
     return Program.objects.visible_to(request.user)
+
+
+def sees_drafts(user: User) -> bool:
+    """Tell whether drafts exist for somebody: for people, and keys that make them.
+
+    A key that only reads is a till's or a shop's, which has no business with what
+    might be decided yet.
+    """
+    key = user.key if isinstance(user, KeyHolder) else None
+    return key is None or granted(key.scopes, "approvals.make_changes")
 
 
 def is_key(request: Request) -> bool:

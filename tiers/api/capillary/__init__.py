@@ -12,6 +12,8 @@ documentation says nothing, or cannot be followed, this is what we do:
   key itself: ``Authorization: Api-Key <key>``.
 * The headers ``X-CAP-API-ATTRIBUTION-ENTITY-TYPE`` and ``-CODE`` are taken and
   ignored, and so is every query parameter that is not described.
+* **Drafts** exist for people, and for keys that make them (scopes ``drafts`` and
+  ``publish``). A key that only reads is shown what is live, and nothing more.
 * **Which tiers.** Those of a program's main group. A program that does not exist, and
   one that the caller may not see, are alike: an empty list.
 * **Two versions.** An edited tier is listed twice, its live version first; both show

@@ -27,6 +27,7 @@ from loyalty.models import BalanceDefinition, Program, ProgramVersion
 from tiers.models import Tier, TierGroupVersion, TierVersion
 from tiers.models.tiers import unique_id
 
+from ..access import sees_drafts
 from ..statements import Statement
 from .words import CONDITIONS, MONTHS, NOT_SET, SAME_AS_ELIGIBILITY, TRACKER, kpi_type
 
@@ -117,6 +118,8 @@ def read(
     if getattr(visible_to, "only_program_id", None) not in (None, program_id):
         return []
     versions = statement.run(program_id, visible_to.pk)
+    if not sees_drafts(visible_to):
+        versions = [v for v in versions if v.status == Status.LIVE]
     live = [version for version in versions if version.status == Status.LIVE]
     being_changed = {v.tier_id for v in versions if v.status != Status.LIVE}
     shown = [
