@@ -11,7 +11,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/", admin.site.urls),
-    # One line per API voice.
+    # One line per API voice; Brevo's addresses lie below Capillary's ``/v3/``.
+    path("", include("tiers.api.brevo.urls")),
     path("", include("tiers.api.capillary.urls")),
     path("", include("tiers.api.wix.urls")),
     # The description of all of them.
