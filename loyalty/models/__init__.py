@@ -11,6 +11,7 @@ from .keys import ApiKey, KeyHolder
 from .ledger import Balance, LedgerSeal, PointsEntry, PointsRequest
 from .members import Contact, Member, Membership
 from .programs import Program, ProgramLimit, ProgramVersion
+from .rewards import Reward
 
 __all__ = [
     "ApiKey",
@@ -27,4 +28,5 @@ __all__ = [
     "Program",
     "ProgramLimit",
     "ProgramVersion",
+    "Reward",
 ]

@@ -32,9 +32,12 @@ class ProgramQuerySet(models.QuerySet["Program"]):
         # Both questions inside whatever statement this becomes part of: a list then
         # needs no query of its own to learn what its reader may see.
         own = limits.filter(program=OuterRef("pk"))
-        visible = self.filter(~Exists(limits) | Exists(own))
+        visible = self.kept().filter(~Exists(limits) | Exists(own))
         only: int | None = getattr(user, "only_program_id", None)
         return visible if only is None else visible.filter(pk=only)
+
+    def kept(self) -> "ProgramQuerySet":
+        return self.filter(discarded_at__isnull=True)
 
     def with_live(self) -> "ProgramQuerySet":
         """Annotate ``live_name``: what the program is called today."""
@@ -84,6 +87,8 @@ class Program(models.Model):
         on_delete=models.PROTECT,
         related_name="+",
     )
+    #: A program that was put away exists for nobody; what happened in it is kept.
+    discarded_at = models.DateTimeField(null=True, editable=False)
 
     objects: ClassVar[Any] = ProgramQuerySet.as_manager()
 
