@@ -36,7 +36,7 @@ class PointsRequest(models.Model):
     fingerprint = models.CharField(max_length=64)
     status = models.CharField(max_length=9, choices=Status.choices)
     outcome = models.JSONField(default=dict)
-    #: What a pending request will post when it is completed.
+    #: What a pending request will post when it is completed, and a refused one asked.
     content = models.JSONField(default=dict)
     member = models.ForeignKey(
         Member, null=True, on_delete=models.PROTECT, related_name="points_requests"

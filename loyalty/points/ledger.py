@@ -108,7 +108,7 @@ class Ledger:
             requests.complete(request, self.enter(asked, request, at=at))
         except PostingRefused as refused:
             refusal = refused
-            requests.refuse(request, refused)
+            requests.refuse(request, refused, asked)
         self.requests.append(request)
         return refusal
 
@@ -118,7 +118,7 @@ class Ledger:
             self.decide(activity, at=at)
             requests.wait(request, activity)
         except PostingRefused as refused:
-            requests.refuse(request, refused)
+            requests.refuse(request, refused, activity)
         self.requests.append(request)
 
     def enter(

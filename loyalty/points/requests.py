@@ -122,9 +122,12 @@ def earned(request: Made) -> dict[int, int]:
     return found
 
 
-def refuse(request: Request, refusal: PostingRefused) -> None:
+def refuse(request: Request, refusal: PostingRefused, asked: Asked) -> None:
+    """Keep a refusal, and what was refused: people ask for either."""
     request.status = Status.REFUSED
     request.expires_at = None
+    if isinstance(asked, Activity):
+        request.content = _content(asked)
     request.outcome = {
         "code": refusal.code,
         "message": refusal.message,
@@ -134,9 +137,13 @@ def refuse(request: Request, refusal: PostingRefused) -> None:
 
 def wait(request: Request, activity: Activity) -> None:
     """Keep what is to be posted when the request is completed."""
-    occurred_at = activity.occurred_at
     request.status = Status.PENDING
-    request.content = {
+    request.content = _content(activity)
+
+
+def _content(activity: Activity) -> dict[str, Any]:
+    occurred_at = activity.occurred_at
+    return {
         "lines": [line.content() for line in activity.lines],
         "occurred_at": occurred_at and occurred_at.isoformat(),
         "description": activity.description,
@@ -145,7 +152,7 @@ def wait(request: Request, activity: Activity) -> None:
 
 
 def activity_of(request: PointsRequest) -> Activity:
-    """Return what a pending request is to post."""
+    """Return what a pending request is to post, or a refused one was to."""
     kept = request.content
     occurred_at = kept["occurred_at"]
     return Activity(

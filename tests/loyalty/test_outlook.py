@@ -54,3 +54,32 @@ def test_what_waits_is_summed_until_its_time_is_over(rich, stars):
     now = timezone.now()
     assert outlook.waiting(rich, as_of=now) == {stars.pk: 480}
     assert outlook.waiting(rich, as_of=now + timedelta(days=2)) == {}
+
+
+def test_what_has_expired_is_gone_before_anybody_records_it(
+    expiring, member, django_assert_num_queries
+):
+    for day, amount in ((1, 100), (5, 50)):
+        at = datetime(2026, 3, day, 12, tzinfo=UTC)
+        factories.earn(member, amount, occurred_at=at)
+    member.refresh_from_db()
+    member.expires_next_at = datetime(2026, 6, 1, tzinfo=UTC)
+    before = datetime(2026, 5, 31, tzinfo=UTC)
+    with django_assert_num_queries(1):
+        outlook.balances(member, as_of=before)
+    after = datetime(2026, 6, 2, tzinfo=UTC)
+    # The balances; rules, zones, and the member's lines.
+    with django_assert_num_queries(4):
+        assert outlook.balances(member, as_of=after) == {expiring.pk: 50}
+    found = outlook.open_lots(member, expiring.pk, as_of=after)
+    assert [(lot.left, lot.expires_at) for lot in found] == [
+        (50, datetime(2026, 6, 5, tzinfo=UTC))
+    ]
+
+
+def test_lots_of_what_never_expires_add_up_to_the_balance(rich, stars):
+    points.redeem(rich, stars, 30, reference="r", source="shop", by=None)
+    now = timezone.now()
+    found = outlook.open_lots(rich, stars.pk, as_of=now)
+    assert sum(lot.left for lot in found) == outlook.balances(rich, as_of=now)[stars.pk]
+    assert outlook.open_lots(rich, 0, as_of=now) == []
