@@ -31,7 +31,7 @@ def register() -> None:
     triggers.guard(
         Standing, "kept", ("DELETE",), "1 = 1", "Standings are brought up to date."
     )
-    triggers.settable_once(TierEvent, "delivered_at")
+    triggers.settable_once(TierEvent, "delivered_at", "position")
     triggers.append_only(TierSnapshot)
     triggers.append_only(ManualMove)
     triggers.append_only(OrderedEvaluation)

@@ -18,6 +18,9 @@ class TierEventQuerySet(models.QuerySet["TierEvent"]):
     def undelivered(self) -> "TierEventQuerySet":
         return self.filter(delivered_at__isnull=True)
 
+    def without_position(self) -> "TierEventQuerySet":
+        return self.filter(position__isnull=True)
+
 
 class TierEvent(models.Model):
     """A member moved, kept or is about to lose a tier; written with the move itself.
@@ -51,6 +54,8 @@ class TierEvent(models.Model):
     ends_at = models.DateTimeField(null=True)
     channels = models.JSONField(default=list)
     delivered_at = models.DateTimeField(null=True)
+    #: The place in the order in which events are read; see ``tiers.feed``.
+    position = models.BigIntegerField(null=True)
 
     objects: ClassVar[Any] = TierEventQuerySet.as_manager()
 
@@ -67,6 +72,9 @@ class TierEvent(models.Model):
                 condition=Q(kind="REMINDED"),
                 name="member_is_reminded_of_a_date_once",
             ),
+            models.UniqueConstraint(
+                fields=["position"], name="tier_event_has_a_position_of_its_own"
+            ),
             models.CheckConstraint(
                 condition=Q(kind__in=["UPGRADED", "RENEWED", "DOWNGRADED", "REMINDED"]),
                 name="tier_event_kind_is_known",
@@ -77,6 +85,11 @@ class TierEvent(models.Model):
                 fields=["id"],
                 condition=Q(delivered_at__isnull=True),
                 name="tier_events_to_deliver",
+            ),
+            models.Index(
+                fields=["id"],
+                condition=Q(position__isnull=True),
+                name="tier_events_to_number",
             ),
         )
 
