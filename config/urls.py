@@ -15,6 +15,7 @@ urlpatterns = [
     path("", include("tiers.api.brevo.urls")),
     path("", include("tiers.api.capillary.urls")),
     path("", include("tiers.api.wix.urls")),
+    path("", include("tiers.api.native.urls")),
     # The description of all of them.
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
