@@ -57,6 +57,8 @@ PAST = {
     "enrol": "enrolled",
     "leave": "ended the membership of",
     "rejoin": "took back into the program",
+    "share_membership": "let others share the membership of",
+    "unshare_membership": "let others share no longer the membership of",
     "activate_member": "set active again",
     "deactivate_member": "set inactive",
     "close": "closed",

@@ -133,3 +133,15 @@ class ContactConflict(Refused):
     """The details given belong to different people."""
 
     code = "contact_conflict"
+
+
+class ContactKnown(ContactConflict):
+    """There is a contact with these details; ``details["contact_id"]`` says who."""
+
+    code = "contact_known"
+
+
+class HouseholdConflict(Refused):
+    """Who is to share a membership has one, or shares another, in the program."""
+
+    code = "household_conflict"

@@ -1,4 +1,4 @@
-"""Verbs on members: enrol, leave, come back, edit, close, erase, find.
+"""Verbs on members: enrol, leave, come back, share, edit, close, erase, find.
 
 What changes whether a person belongs to a program, or from when, marks the member
 and has them judged in the same transaction: a newcomer to a program whose tiers work
@@ -13,6 +13,8 @@ from .details import Details, details_of, edit
 from .enrolling import Person, enrol, enrol_many
 from .erasing import erase
 from .finding import find, named_by
+from .household import share, unshare
+from .registering import register
 
 __all__ = [
     "Details",
@@ -28,5 +30,8 @@ __all__ = [
     "find",
     "leave",
     "named_by",
+    "register",
     "rejoin",
+    "share",
+    "unshare",
 ]

@@ -58,9 +58,9 @@ def _enrol(program: Program, person: Person, *, by: Any, at: datetime | None) ->
     evaluators.prepare(program.pk)
     at = at or timezone.now()
     # Locked: somebody whose data is being erased is nobody to be found by it.
-    contact = _contact_of(person, Contact.objects.select_for_update(no_key=True))
+    contact = contact_of(person, Contact.objects.select_for_update(no_key=True))
     if contact is None:
-        contact = _new_contact(person, at)
+        contact = new_contact(person, at)
         contact.save(force_insert=True)
     _expect_new(program, contact)
     member = _new_member(program, contact, person, at)
@@ -90,7 +90,7 @@ def enrol_many(
 
 @transaction.atomic
 def _enrol_chunk(program: Program, part: list[Person], *, at: datetime) -> list[Member]:
-    contacts = Contact.objects.bulk_create([_new_contact(p, at) for p in part])
+    contacts = Contact.objects.bulk_create([new_contact(p, at) for p in part])
     members = Member.objects.bulk_create(
         _new_member(program, contact, person, at)
         for contact, person in zip(contacts, part, strict=True)
@@ -105,7 +105,7 @@ def _enrol_chunk(program: Program, part: list[Person], *, at: datetime) -> list[
 # Contacts and numbers
 
 
-def _contact_of(person: Person, contacts: QuerySet[Contact]) -> Contact | None:
+def contact_of(person: Person, contacts: QuerySet[Contact]) -> Contact | None:
     """Return the contact that these details belong to, if there is one."""
     wanted = Q()
     if person.contact_uuid:
@@ -123,7 +123,7 @@ def _contact_of(person: Person, contacts: QuerySet[Contact]) -> Contact | None:
     return found[0] if found else None
 
 
-def _new_contact(person: Person, at: datetime) -> Contact:
+def new_contact(person: Person, at: datetime) -> Contact:
     return Contact(
         uuid=person.contact_uuid or uuid4(),
         name=person.name,
@@ -165,6 +165,6 @@ def _explain(program: Program, person: Person) -> None:
     same = Member.objects.filter(program=program, subscription_id=number)
     if number and same.exists():
         raise NumberTaken(f"Another member has the number {number}.") from None
-    contact = _contact_of(person, Contact.objects.all())
+    contact = contact_of(person, Contact.objects.all())
     if contact:
         _expect_new(program, contact)

@@ -6,12 +6,12 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from approvals import kinds, lifecycle
+from approvals import lifecycle
 from approvals.errors import InvalidTransition, NotAllowed
 from approvals.lifecycle.guards import name_of, when
 
 from ..models import Contact, Member
-from .steps import hold_contact, on_record
+from .steps import expect_all_seen, hold_contact, on_record
 
 PERMISSION = "loyalty.erase_contacts"
 
@@ -32,7 +32,7 @@ def erase(member: Member, *, by: Any, reason: str, at: datetime | None = None) -
         memberships = Member.objects.filter(contact=contact).order_by("pk")
         held = list(memberships.select_for_update(no_key=True))
         at = at or timezone.now()
-        _expect_all_seen(held, by)
+        expect_all_seen(held, by=by, act="erase their data")
         if contact.erased_at:
             raise InvalidTransition(
                 f"The data of {member} was erased on {when(contact.erased_at)} already."
@@ -43,16 +43,6 @@ def erase(member: Member, *, by: Any, reason: str, at: datetime | None = None) -
             on_record(each, "erase", by=by, reason=reason, at=at)
     member.contact = contact
     member.card, member.meta = "", {}
-
-
-def _expect_all_seen(held: list[Member], by: Any) -> None:
-    """Refuse who is limited to programs that are not all of the person's."""
-    visible = kinds.programs().visible_to(by)
-    if visible is not None and any(m.program_id not in visible for m in held):
-        raise NotAllowed(
-            "This person is a member of a program that you do not see. Ask somebody "
-            "who sees all programs to erase their data."
-        )
 
 
 def _empty(contact: Contact, at: datetime) -> None:

@@ -1,11 +1,13 @@
 """Steps that the verbs on members share."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
 
-from approvals import audit
+from approvals import audit, kinds
+from approvals.errors import NotAllowed
 from approvals.lifecycle.guards import readable
 
 from .. import evaluators
@@ -28,6 +30,16 @@ def hold(member: Member, at: datetime | None) -> datetime:
 def hold_contact(pk: int) -> Contact:
     """Lock a person's row; whoever enrols them, edits or erases them waits."""
     return Contact.objects.select_for_update(no_key=True).get(pk=pk)
+
+
+def expect_all_seen(held: Iterable[Member], *, by: Any, act: str) -> None:
+    """Refuse who is limited to programs that are not all of the person's."""
+    visible = kinds.programs().visible_to(by)
+    if visible is not None and any(m.program_id not in visible for m in held):
+        raise NotAllowed(
+            "This person is a member of a program that you do not see. Ask somebody "
+            f"who sees all programs to {act}."
+        )
 
 
 def present(member: Member) -> Any:

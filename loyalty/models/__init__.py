@@ -9,7 +9,7 @@ request makes every posting safe to repeat.
 from .balances import BalanceDefinition, BalanceDefinitionVersion
 from .keys import ApiKey, KeyHolder
 from .ledger import Balance, LedgerSeal, PointsEntry, PointsRequest
-from .members import Contact, Member, Membership
+from .members import Contact, HouseholdMember, Member, Membership
 from .programs import Program, ProgramLimit, ProgramVersion
 from .rewards import Reward
 
@@ -19,6 +19,7 @@ __all__ = [
     "BalanceDefinition",
     "BalanceDefinitionVersion",
     "Contact",
+    "HouseholdMember",
     "KeyHolder",
     "LedgerSeal",
     "Member",

@@ -176,3 +176,33 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d} to {self.ended_at or 'today'}"
+
+
+class HouseholdMember(models.Model):
+    """A contact who shares the membership of somebody else in a program.
+
+    Points and tiers are the owner's alone; this says whom else they are for.
+    """
+
+    program = models.ForeignKey(
+        Program, on_delete=models.PROTECT, related_name="household_members"
+    )
+    owner = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="household"
+    )
+    contact = models.ForeignKey(
+        Contact, on_delete=models.PROTECT, related_name="households"
+    )
+    created_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        ordering = ("pk",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["program", "contact"],
+                name="contact_is_in_one_household_of_a_program",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Contact {self.contact_id} with member {self.owner_id}"
