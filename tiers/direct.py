@@ -11,25 +11,29 @@ program that every publication takes first, so that of two who write at once one
 import uuid
 from collections import deque
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
 
-from approvals import kinds, lifecycle
+from approvals import audit, kinds, lifecycle
 from approvals.errors import ApprovalRequired, Refused, StaleEdit
 from approvals.lifecycle import guards
 from approvals.models import Version
 from approvals.text import comparable
 from loyalty import programs
-from loyalty.models import Program, ProgramVersion
+from loyalty.models import Membership, Program, ProgramVersion
 
-from . import drafting
-from .errors import LimitReached, Taken, TierNotLive
+from . import drafting, locks
+from .errors import LimitReached, ProgramInUse, Taken, TierNotLive
 from .models import Tier, TierGroup, TierVersion
 
 NameRule = ProgramVersion.NameRule
 Entry = TierVersion.Entry
+TiersStatus = Program.TiersStatus
 
 
 # Tiers
@@ -115,9 +119,21 @@ def retire_tier(tier: Tier, *, by: Any, revision: int) -> None:
 
 @transaction.atomic
 def begin_program(
-    uuid_: uuid.UUID, *, by: Any, source: str, name: str, status: str, **wording: Any
+    uuid_: uuid.UUID,
+    *,
+    by: Any,
+    source: str,
+    name: str,
+    status: str,
+    own_name: bool = False,
+    **wording: Any,
 ) -> Program:
-    """Make a program that asks for no reviewer, its tiers switched as they should be."""
+    """Make a program that asks for no reviewer, its tiers switched as they should be.
+
+    ``own_name`` is for systems that tell programs apart by name.
+    """
+    if own_name:
+        _expect_own_name(name, by=by)
     program = programs.create_program(
         by=by,
         uuid_=uuid_,
@@ -129,6 +145,52 @@ def begin_program(
     _switch(program, status, by=by)
     Program.objects.filter(pk=program.pk).update(settings_revision=1)
     return program
+
+
+@transaction.atomic
+def change_program(
+    program: Program, changes: dict[str, Any], *, by: Any, own_name: bool = False
+) -> None:
+    """Publish a program's next wording."""
+    if own_name and "name" in changes:
+        _expect_own_name(changes["name"], by=by, program=program)
+    _begin(program, by)
+    live = _live(program)
+    if any(getattr(live, name) != value for name, value in changes.items()):
+        draft = lifecycle.draft_change(live, by=by, changes=changes, direct=True)
+        lifecycle.publish_now([draft], by=by)
+
+
+@transaction.atomic
+def discard_program(program: Program, *, by: Any, at: datetime | None = None) -> None:
+    """Put a program away that nobody takes part in: it exists for nobody any more.
+
+    What happened in it is kept.
+    """
+    _begin(program, by)
+    # Nobody joins any more.
+    locks.hold(program.pk)
+    at = at or timezone.now()
+    taking_part = Membership.objects.filter(
+        Q(ended_at__isnull=True) | Q(ended_at__gt=at), member__program=program
+    ).count()
+    if taking_part:
+        raise ProgramInUse(
+            f"{taking_part:,} people take part in this program. Remove them first; "
+            "what they earned is kept.",
+            members=taking_part,
+        )
+    _switch(program, TiersStatus.DISABLED, by=by)
+    Program.objects.filter(pk=program.pk).update(discarded_at=at)
+    audit.record(
+        "discard",
+        by=by,
+        program_id=program.pk,
+        kind="program",
+        object_id=program.pk,
+        label=_live(program).name,
+        at=at,
+    )
 
 
 @transaction.atomic
@@ -198,6 +260,18 @@ def _begin(program: Program, by: Any) -> None:
     """Lock the program, and look again whether it can be written to."""
     kinds.programs().lock(program.pk)
     expect_writable(program, by=by)
+
+
+def _expect_own_name(name: str, *, by: Any, program: Program | None = None) -> None:
+    """Refuse a name that another program has, of those that exist for the caller."""
+    locks.hold_names()
+    others = ProgramVersion.objects.live().filter(
+        program__in=Program.objects.visible_to(by)
+    )
+    if program is not None:
+        others = others.exclude(program=program)
+    if others.filter(name=name.strip()).exists():
+        raise Taken(f"Another program is called {name.strip()}.", field="name")
 
 
 def _live(program: Program) -> ProgramVersion:

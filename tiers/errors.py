@@ -46,3 +46,15 @@ class LimitReached(Refused):
     """There are as many tiers as the caller allows; ``details["most"]`` of them."""
 
     code = "limit_reached"
+
+
+class ProgramInUse(Refused):
+    """People take part in the program; ``details["members"]`` of them."""
+
+    code = "program_in_use"
+
+
+class NotAccepted(Refused):
+    """The draft was sent back, and nobody has changed it since."""
+
+    code = "not_accepted"

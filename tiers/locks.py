@@ -34,6 +34,15 @@ def hold(program_id: int) -> list[TierGroup]:
     return _groups(program_id)
 
 
+def hold_names() -> None:
+    """Return once nobody else gives a program a name that has to be its own.
+
+    Comes before all other locks of whoever takes it.
+    """
+    # No program has the number 0.
+    _lock("pg_advisory_xact_lock", 0)
+
+
 def hold_groups(group_ids: Iterable[int]) -> None:
     """Hold the programs of some groups, in one order."""
     groups = TierGroup.objects.filter(pk__in=set(group_ids)).order_by("program")

@@ -214,13 +214,26 @@ def _conditions(after: Outcome) -> list[str]:
         if key in seen:
             found.append(f"{tier.name} asks for the same as {seen[key].name}.")
         seen.setdefault(key, tier)
-    unranked = [t.name for t in tiers if t.tier_id not in after.version.tier_order]
-    if len(tiers) > 1 and unranked:
+    if names := [tier.name for tier in unranked(after.version, tiers)]:
         found.append(
-            f"{', '.join(unranked)}: tiers that ask for amounts of several balances "
+            f"{', '.join(names)}: tiers that ask for amounts of several balances "
             "have no order of their own. Put them in the group's order of tiers."
         )
     return found
+
+
+def unranked(
+    version: TierGroupVersion, tiers: Iterable[TierVersion]
+) -> list[TierVersion]:
+    """Return tiers that need a place in the group's order, and have none.
+
+    Amounts of several balances do not say which of two tiers is the higher one.
+    """
+    tiers = [tier for tier in tiers if tier.access_conditions]
+    asked = {c["balance_definition"] for t in tiers for c in t.access_conditions}
+    if len(tiers) < 2 or len(asked) < 2:
+        return []
+    return [tier for tier in tiers if tier.tier_id not in version.tier_order]
 
 
 def _rising(
