@@ -1,6 +1,7 @@
 """Whoever polls for tier changes sees each of them once, whoever commits when."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -234,10 +235,10 @@ def test_two_who_give_positions_wait_for_each_other(members):
         factories.earn(member, 500)
     first = Pause(lambda: feed.give_positions(events()))
     with ThreadPoolExecutor(1) as pool:
-        second = pool.submit(feed.give_positions, events())
+        second = pool.submit(given, events())
+        wait_for_one_who_waits()
         first.commit()
-        second.result(20)
-        pool.submit(connection.close)
+        assert second.result(20) == ""
     assert seen()[0] == [member.pk for member in members]
 
 
@@ -254,12 +255,13 @@ def test_without_the_lock_they_would_give_one_twice(members, monkeypatch):
     )
     with ThreadPoolExecutor(1) as pool:
         others = TierEvent.objects.exclude(member__in=half)
-        second = pool.submit(lambda: _given(others))
+        second = pool.submit(given, others)
+        wait_for_one_who_waits()
         first.commit()
         assert "tier_event_has_a_position_of_its_own" in second.result(20)
 
 
-def _given(some: Any) -> str:
+def given(some: Any) -> str:
     try:
         feed.give_positions(some)
     except Exception as problem:
@@ -267,3 +269,13 @@ def _given(some: Any) -> str:
     finally:
         connection.close()
     return ""
+
+
+def wait_for_one_who_waits() -> None:
+    for _ in range(200):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.05)
+    pytest.fail("Nobody waits.")
