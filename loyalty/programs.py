@@ -56,6 +56,7 @@ def create_program(
     name: str,
     approval_required: bool = True,
     currency: str = "EUR",
+    internal_balances: bool = False,
     source: str = Program.Source.ADMIN,
     pk: int | None = None,
     uuid_: uuid.UUID | None = None,
@@ -65,7 +66,8 @@ def create_program(
     """Make a program with its built-in balances; its first wording is live at once.
 
     That is the one publication that needs no reviewer: nothing stands on it yet.
-    ``wording`` holds any other field of ``ProgramVersion``.
+    ``internal_balances`` are the built-in ones where a program is to have balances of
+    its own only. ``wording`` holds any other field of ``ProgramVersion``.
     """
     at = at or timezone.now()
     program = Program(pk=pk, source=source, created_at=at, created_by=by)
@@ -101,6 +103,7 @@ def create_program(
                     balance_definition=definition,
                     name=label,
                     unit=currency if is_money else unit,
+                    is_internal=internal_balances,
                     # Only points are spent; the others may be corrected below zero.
                     minimum=(
                         0 if built_in == BalanceDefinition.BuiltIn.POINTS else None
