@@ -17,6 +17,7 @@ from .models import (
     BalanceDefinitionVersion,
     Program,
     ProgramVersion,
+    Reward,
 )
 
 TiersStatus = Program.TiersStatus
@@ -152,6 +153,29 @@ def add_balance_definition(
         at=at,
     )
     return draft
+
+
+@transaction.atomic
+def add_reward(
+    program: Program, *, by: Any, at: datetime | None = None, **wording: Any
+) -> Reward:
+    """Keep what a reward is called, so that tiers can name it."""
+    at = at or timezone.now()
+    if not lifecycle.may(by, "maker", program.pk):
+        raise NotAllowed(f"{by.get_username()} may not change this program.")
+    reward = Reward(program=program, created_at=at, created_by=by, **wording)
+    reward.full_clean(validate_unique=False, validate_constraints=False)
+    reward.save(force_insert=True)
+    audit.record(
+        "add_reward",
+        by=by,
+        program_id=program.pk,
+        kind="program",
+        object_id=program.pk,
+        label=reward.name,
+        at=at,
+    )
+    return reward
 
 
 @transaction.atomic

@@ -32,7 +32,7 @@ class Unknown(Refused):
 
 
 class BadRequest(Refused):
-    """What was asked for cannot be understood, or not from this caller."""
+    """What was asked for cannot be; ``details["code"]`` may say in a word why."""
 
 
 class MissingDependency(Refused):
@@ -45,6 +45,7 @@ STATUSES: Final[dict[type[Refused], int]] = {
     UnknownTier: 404,
     BadRequest: 400,
     MissingDependency: 424,
+    tiers.NotAccepted: 422,
     tiers.TierNotLive: 424,
     errors.ApprovalRequired: 422,
 }
@@ -130,6 +131,7 @@ def _refused(refused: Refused) -> tuple[int, dict[str, Any]]:
         status, code = 422, "invalid_parameter"
     elif isinstance(refused, errors.ApprovalRequired):
         code = refused.code
+    code = refused.details.get("code", code)
     body = refusal(code, refused.message)
     if link := refused.details.get("link"):
         body["link"] = link

@@ -7,7 +7,14 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
-from .fields import Described
+from .fields import Described, ObjectField
+from .serializers import (
+    MODIFIERS,
+    STRATEGIES,
+    UNITS,
+    AccessCondition,
+    TierReward,
+)
 
 # Refusals
 
@@ -80,4 +87,120 @@ def in_path(name: str) -> OpenApiParameter:
     return OpenApiParameter(name, kind, OpenApiParameter.PATH)
 
 
+def in_query(
+    name: str, kind: Any = OpenApiTypes.INT, **options: Any
+) -> OpenApiParameter:
+    return OpenApiParameter(name, kind, OpenApiParameter.QUERY, **options)
+
+
 PID: Final = in_path("pid")
+GID: Final = in_path("gid")
+TID: Final = in_path("tid")
+RID: Final = in_path("rid")
+CID: Final = in_path("cid")
+VERSION: Final = in_query(
+    "version",
+    OpenApiTypes.STR,
+    enum=["draft", "active"],
+    default="draft",
+    description="What would be live after a publication, or what is.",
+)
+LIMIT: Final = in_query("limit", default=50)
+OFFSET: Final = in_query("offset", default=0)
+SORT: Final = in_query("sort", OpenApiTypes.STR, enum=["asc", "desc"], default="desc")
+SORT_FIELD: Final = in_query(
+    "sort_field",
+    OpenApiTypes.STR,
+    enum=["name", "created_at", "updated_at"],
+    default="created_at",
+)
+
+# Programs and rewards
+
+
+class LoyaltyProgram(Described):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    description = serializers.CharField(allow_blank=True)
+    meta = ObjectField()
+    state = serializers.ChoiceField(["inactive", "active", "draft"])
+    createdAt = serializers.DateTimeField()
+    updatedAt = serializers.DateTimeField()
+
+
+class ProgramList(Described):
+    items = LoyaltyProgram(many=True)
+
+
+class Reward(Described):
+    id = serializers.UUIDField()
+    loyaltyProgramId = serializers.UUIDField()
+    name = serializers.CharField()
+    publicName = serializers.CharField(allow_blank=True)
+    publicDescription = serializers.CharField(allow_blank=True)
+    publicImage = serializers.CharField(allow_blank=True)
+    createdAt = serializers.DateTimeField()
+    updatedAt = serializers.DateTimeField()
+
+
+class RewardList(Described):
+    items = Reward(many=True)
+    totalCount = serializers.IntegerField()
+
+
+# Tier groups and tiers
+
+
+class ShownSchedule(Described):
+    strategy = serializers.ChoiceField(list(STRATEGIES))
+    durationValue = serializers.IntegerField(required=False)
+    durationUnit = serializers.ChoiceField(list(UNITS), required=False)
+    durationModifier = serializers.ChoiceField(list(MODIFIERS), required=False)
+    scheduledDate = serializers.CharField(required=False, help_text="DD/MM")
+
+
+class TierGroup(Described):
+    id = serializers.UUIDField()
+    loyaltyProgramId = serializers.UUIDField()
+    name = serializers.CharField()
+    upgradeStrategy = serializers.ChoiceField(list(STRATEGIES))
+    downgradeStrategy = serializers.ChoiceField(list(STRATEGIES))
+    tierOrder: Any = serializers.ListField(
+        child=serializers.UUIDField(), help_text="Lowest first."
+    )
+    upgradeSchedule = ShownSchedule(required=False)
+    downgradeSchedule = ShownSchedule(required=False)
+    meta = ObjectField()
+    createdAt = serializers.DateTimeField()
+    updatedAt = serializers.DateTimeField()
+
+
+class TierGroupList(Described):
+    items = TierGroup(many=True)
+
+
+class Tier(Described):
+    tierId = serializers.UUIDField()
+    id = serializers.UUIDField(help_text="The same as tierId.")
+    groupId = serializers.UUIDField()
+    loyaltyProgramId = serializers.UUIDField()
+    name = serializers.CharField()
+    accessConditions = AccessCondition(many=True)
+    imageRef = serializers.CharField(required=False)
+    tierRewards = TierReward(many=True)
+    createdAt = serializers.DateTimeField()
+    updatedAt = serializers.DateTimeField()
+
+
+class TierList(Described):
+    items = Tier(many=True)
+
+
+class Assignment(Described):
+    id = serializers.UUIDField(help_text="The id of the tier.")
+    contactId = serializers.IntegerField()
+    groupId = serializers.UUIDField()
+    loyaltyProgramId = serializers.UUIDField()
+    meta = ObjectField()
+    createdAt = serializers.DateTimeField()
+    updatedAt = serializers.DateTimeField()
