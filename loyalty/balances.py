@@ -1,4 +1,8 @@
-"""Verbs on balance definitions, and what they say with and without what is open."""
+"""Verbs on balance definitions, and what they say with and without what is open.
+
+Callers name no revision: who meets somebody else's edit at the same instant is told so
+(``StaleEdit``, ``DraftExists``), and may go again on top of it.
+"""
 
 from typing import Any
 
@@ -58,6 +62,9 @@ def retire(definition: BalanceDefinition, *, by: Any) -> None:
     if open_ := _open(definition):
         if open_.is_retirement:
             return
+        if open_.status != Status.DRAFT:
+            # What waits for a reviewer is taken back first.
+            lifecycle.revise(open_, by=by, changes={})
         lifecycle.discard(open_, by=by)
         if open_.based_on_id is None:
             return
@@ -65,8 +72,6 @@ def retire(definition: BalanceDefinition, *, by: Any) -> None:
 
 
 def _open(definition: BalanceDefinition) -> BalanceDefinitionVersion | None:
-    # Locked: of two edits at once, the second sees what the first has made.
-    BalanceDefinition.objects.select_for_update(no_key=True).get(pk=definition.pk)
     versions: Any = definition.versions
     found: BalanceDefinitionVersion | None = (
         versions.open().filter(direct=False).first()

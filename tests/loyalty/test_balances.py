@@ -72,6 +72,14 @@ def test_the_end_of_what_is_live_is_a_draft(club, miles, maya):
         balances.reword(miles.balance_definition, {"name": "Back"}, by=maya)
 
 
+def test_the_end_of_what_waits_for_a_reviewer_takes_it_back(program, maya):
+    draft = programs.add_balance_definition(program, by=maya, name="Miles")
+    lifecycle.submit([draft], by=maya)
+    balances.retire(draft.balance_definition, by=maya)
+    draft.refresh_from_db()
+    assert draft.status == "DELETED"
+
+
 def test_what_is_built_in_stays(club, maya):
     with pytest.raises(InvalidTransition, match="built in"):
         balances.retire(factories.definition_of(club), by=maya)
