@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from loyalty.models import Member, Program
 
-from . import counts, judging, locks, outbox, runs, snapshots
+from . import counts, judging, locks, outbox, quarantine, runs, snapshots
 from .models import Recalculation, Run, Standing, TierGroup
 from .models.runs import LEASE
 from .runs import Moves, Overtaken, Stop
@@ -128,7 +128,7 @@ def _recalculate(
             with transaction.atomic():
                 locks.share(program.pk)
                 _renew(program.pk, holder, as_of)
-                report.add(ids, judging.catch_up(program.pk, ids, as_of))
+                report.add(ids, quarantine.catch_up(program.pk, ids, as_of))
         report.reminded = _remind(program.pk, groups, holder, as_of, stop)
         # As of when a run judges, nobody knows better before it has finished.
         if all(run.as_of is None or run.as_of > as_of for run in open_runs):
@@ -150,7 +150,7 @@ def _try(program: Program, as_of: datetime) -> Report:
     report = Report()
     for ids in _to_look_at(program.pk, judging.groups_of(program.pk), as_of):
         with transaction.atomic():
-            report.add(ids, judging.catch_up(program.pk, ids, as_of))
+            report.add(ids, quarantine.catch_up(program.pk, ids, as_of))
             transaction.set_rollback(True)
     return report
 
@@ -296,20 +296,27 @@ def _to_look_at(
     program_id: int, groups: Sequence[TierGroup], as_of: datetime
 ) -> Iterator[list[int]]:
     """Yield the members to judge, in order; each reason has its own index."""
+    left_out = quarantine.left_out(program_id, as_of)
     after = 0
-    while ids := _next_members(program_id, groups, as_of, after):
+    while ids := _next_members(program_id, groups, as_of, after, left_out):
         yield ids
         after = ids[-1]
 
 
 def _next_members(
-    program_id: int, groups: Sequence[TierGroup], as_of: datetime, after: int
+    program_id: int,
+    groups: Sequence[TierGroup],
+    as_of: datetime,
+    after: int,
+    left_out: Sequence[int],
 ) -> list[int]:
     members = Member.objects.filter(program=program_id, pk__gt=after).order_by("pk")
+    members = members.exclude(pk__in=left_out)
     found = set(members.marked().values_list("pk", flat=True)[:CHUNK])
     expiring = members.filter(expires_next_at__lte=as_of)
     found.update(expiring.values_list("pk", flat=True)[:CHUNK])
     for group in groups:
         due = Standing.objects.filter(group=group, due_at__lte=as_of, member__gt=after)
+        due = due.exclude(member__in=left_out)
         found.update(due.order_by("member").values_list("member", flat=True)[:CHUNK])
     return sorted(found)[:CHUNK]

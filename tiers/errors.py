@@ -30,6 +30,12 @@ class OverrideOver(Refused):
     code = "override_over"
 
 
+class CannotBeJudged(Refused):
+    """Judging the member breaks; they are set aside until somebody has looked."""
+
+    code = "cannot_be_judged"
+
+
 class EndInPast(Refused):
     """The instant at which the override was to end has passed."""
 

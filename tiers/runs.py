@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from loyalty.models import Member, Program
 
-from . import judging, locks
+from . import judging, locks, quarantine
 from .models import Run, RunPiece, TierGroup
 from .models.runs import ATTEMPTS, LEASE
 from .sets import Move
@@ -249,7 +249,7 @@ def _judge_chunk(run: Run, piece: RunPiece, at: datetime | None) -> bool:
     )
     ids = list(members.order_by("pk").values_list("pk", flat=True)[:CHUNK])
     if ids:
-        moves = judging.catch_up(run.program_id, ids, at or run.as_of or now)
+        moves = quarantine.catch_up(run.program_id, ids, at or run.as_of or now)
         piece.reached = ids[-1]
         piece.members += len(ids)
         piece.moved += len({move.member for move in moves})

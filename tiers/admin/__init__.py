@@ -6,6 +6,7 @@ from loyalty.models import Member, Program
 
 from ..models import (
     ManualMove,
+    MemberSetAside,
     OrderedEvaluation,
     Override,
     Recalculation,
@@ -22,7 +23,7 @@ from .groups import TierGroupAdmin, TierGroupVersionAdmin
 from .members import MemberWithTiersAdmin
 from .people import StandingAdmin, TierAssignmentAdmin
 from .programs import ProgramWithTiersAdmin
-from .runs import RecalculationAdmin, RunAdmin
+from .runs import MemberSetAsideAdmin, RecalculationAdmin, RunAdmin
 from .tiers import TierAdmin, TierVersionAdmin
 
 admin.site.register(TierGroup, TierGroupAdmin)
@@ -33,6 +34,7 @@ admin.site.register(Standing, StandingAdmin)
 admin.site.register(TierAssignment, TierAssignmentAdmin)
 admin.site.register(Recalculation, RecalculationAdmin)
 admin.site.register(Run, RunAdmin)
+admin.site.register(MemberSetAside, MemberSetAsideAdmin)
 admin.site.register(ManualMove, ManualMoveAdmin)
 admin.site.register(Override, OverrideAdmin)
 admin.site.register(OrderedEvaluation, OrderedEvaluationAdmin)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -11,11 +10,10 @@ from approvals.admin.acts import Act, Button
 from approvals.admin.drafts import lifecycle_url
 from approvals.errors import NotAllowed, Refused
 from approvals.forms import CommentForm
-from loyalty import evaluators
 from loyalty.admin.member_acts import about, allowed, refusal
 from loyalty.models import Program
 
-from .. import assignment
+from .. import assignment, quarantine
 from ..models import Run
 
 #: So long a page may wait for members whom a publication moves; workers do the rest.
@@ -95,20 +93,18 @@ def recalculate_member_act(request: HttpRequest, member: Any) -> Act:
 
     def run(said: dict[str, Any]) -> tuple[str, str]:
         allowed(not_allowed)
-        with transaction.atomic():
-            evaluators.prepare(member.program_id)
-            now = timezone.now()
-            evaluators.evaluate(member.program_id, [member.pk], now)
-            audit.record(
-                "recalculate",
-                by=user,
-                program_id=member.program_id,
-                kind="member",
-                object_id=member.pk,
-                label=str(member),
-                reason=said["comment"],
-                at=now,
-            )
+        now = timezone.now()
+        quarantine.judge_one(member, at=now)
+        audit.record(
+            "recalculate",
+            by=user,
+            program_id=member.program_id,
+            kind="member",
+            object_id=member.pk,
+            label=str(member),
+            reason=said["comment"],
+            at=now,
+        )
         return (
             f"Everything about {member.contact} is true as of {ui.when(now)}.",
             ui.change_url(member),

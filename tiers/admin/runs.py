@@ -11,9 +11,11 @@ from approvals import ui
 from approvals.admin import front
 from approvals.admin.things import Table
 from loyalty.admin.programs import program_filter
+from loyalty.admin.search import FoundByMember
 from loyalty.models import ProgramVersion
 
 from ..models import Run, RunPiece, Tier
+from .people import OfMember
 
 TONES = {"Finished": "good", "Broke off": "bad", "Running": "info"}
 #: So many pieces and moves are listed on a page; the counts are of all.
@@ -246,6 +248,47 @@ class RecalculationAdmin(ui.ReadOnlyAdmin):
     list_select_related = ("program",)
 
 
+class MemberSetAsideAdmin(FoundByMember, OfMember, ui.ReadOnlyAdmin):
+    """Members who could not be judged: what happened, and when it is tried again."""
+
+    program_path = "member__program"
+    list_display = ("who", "happened", "tried", "next_try")
+    list_display_links = ("happened",)
+    list_filter = (program_filter("member__program"),)
+    list_select_related = ("member__contact",)
+    ordering = ("-since", "-pk")
+    fields = ("who", "set_aside", "happened", "tried", "next_try")
+    readonly_fields = fields
+    why_read_only = (
+        "These members keep the tier that they hold until they can be recalculated. "
+        "“Recalculate now” on a member's page tries again at once."
+    )
+
+    @ui.display(description="Set aside", ordering="since")
+    def set_aside(self, row: Any) -> str:
+        return ui.when(row.since)
+
+    @ui.display(description="What happened")
+    def happened(self, row: Any) -> Any:
+        return ui.two_lines(row.failure, f"for the first time {ui.when(row.since)}")
+
+    @ui.display(description="Tried", ordering="tried_at")
+    def tried(self, row: Any) -> Any:
+        times = "once" if row.attempts == 1 else f"{row.attempts:,} times"
+        return ui.two_lines(times, f"last {ui.when(row.tried_at)}")
+
+    @ui.display(description="Next try", ordering="retry_at")
+    def next_try(self, row: Any) -> Any:
+        return ui.when(row.retry_at, "When a person asks for it")
+
+
 front.add_links(
-    "Work", ("Runs", "directions_run", "admin:tiers_run_changelist", "tiers.view_run")
+    "Work",
+    ("Runs", "directions_run", "admin:tiers_run_changelist", "tiers.view_run"),
+    (
+        "Members set aside",
+        "report",
+        "admin:tiers_membersetaside_changelist",
+        "tiers.view_membersetaside",
+    ),
 )

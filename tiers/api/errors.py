@@ -51,6 +51,7 @@ STATUSES: Final[dict[type[Refused], int]] = {
     loyalty.PostingRefused: 409,
     loyalty.ReferenceReused: 409,
     tiers.AlreadyInTier: 409,
+    tiers.CannotBeJudged: 409,
     tiers.LimitReached: 409,
     tiers.NotAccepted: 409,
     tiers.OverrideInForce: 409,

@@ -12,13 +12,14 @@ from .assignments import Standing, TierAssignment
 from .counting import CountChange, TierSnapshot
 from .events import TierEvent
 from .groups import TierGroup, TierGroupVersion
-from .runs import Recalculation, Run, RunPiece
+from .runs import MemberSetAside, Recalculation, Run, RunPiece
 from .tiers import Tier, TierVersion
 
 __all__ = [
     "CountChange",
     "KeptAnswer",
     "ManualMove",
+    "MemberSetAside",
     "OrderedEvaluation",
     "Override",
     "Recalculation",

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q, Sum
 
-from loyalty.models import Program
+from loyalty.models import Member, Program
 
 from .groups import TierGroup
 
@@ -202,3 +202,33 @@ class RunPiece(models.Model):
 
     def __str__(self) -> str:
         return f"Members {self.first_member} to {self.last_member}"
+
+
+class MemberSetAsideQuerySet(models.QuerySet["MemberSetAside"]):
+    def visible_to(self, user: Any) -> "MemberSetAsideQuerySet":
+        return self.filter(member__program__in=Program.objects.visible_to(user))
+
+
+class MemberSetAside(models.Model):
+    """A member who could not be judged, and is left out until the next try.
+
+    Who has no mark any more has been judged since; the next tick deletes the row.
+    """
+
+    member = models.OneToOneField(Member, on_delete=models.PROTECT, related_name="+")
+    since = models.DateTimeField()
+    attempts = models.PositiveIntegerField(default=0)
+    tried_at = models.DateTimeField(null=True)
+    retry_at = models.DateTimeField(
+        null=True, help_text="When a tick tries again; never, until a person has."
+    )
+    failure = models.CharField(max_length=500, blank=True, default="")
+
+    objects: ClassVar[Any] = MemberSetAsideQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "member set aside"
+        verbose_name_plural = "members set aside"
+
+    def __str__(self) -> str:
+        return f"Member {self.member_id}, set aside {self.since:%Y-%m-%d %H:%M} UTC"
