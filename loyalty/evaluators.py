@@ -45,19 +45,23 @@ class Share(NamedTuple):
     amount: int
 
 
+#: What members have earned, or are about to, by member and then balance definition.
+Earned = Mapping[int, Mapping[int, int]]
+
+
 class Splits(Protocol):
-    """Say how what a held member is about to earn, by balance definition, splits
-    between the rates of the tier held before it and of the one held after."""
+    """Say how what held members are about to earn splits between the rates of the
+    tiers held before it and of those held after."""
 
     def __call__(
-        self,
-        program_id: int,
-        member_id: int,
-        earned: Mapping[int, int],
-        at: datetime,
-        prepared: Any,
-        /,
-    ) -> Sequence[Share]: ...
+        self, program_id: int, earned: Earned, at: datetime, prepared: Any, /
+    ) -> Mapping[int, Sequence[Share]]: ...
+
+
+class MaySplit(Protocol):
+    """Say whether anything that is earned now can split at all."""
+
+    def __call__(self, program_id: int, at: datetime, prepared: Any, /) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class Evaluator:
     prepare: Prepare
     evaluate: Evaluate
     split: Splits | None = None
+    may_split: MaySplit | None = None
 
 
 _registry: dict[str, Evaluator] = {}
@@ -109,18 +114,22 @@ def evaluate(
 
 
 def split(
-    program_id: int,
-    member_id: int,
-    earned: Mapping[int, int],
-    at: datetime,
-    *,
-    prepared: Prepared,
-) -> list[Share]:
-    return [
-        share
+    program_id: int, earned: Earned, at: datetime, *, prepared: Prepared
+) -> dict[int, list[Share]]:
+    """Return the shares of each member whose earnings split, or may have."""
+    found: dict[int, list[Share]] = {}
+    for evaluator in registered():
+        if evaluator.split:
+            known = prepared.get(evaluator.name)
+            shares = evaluator.split(program_id, earned, at, known)
+            for member_id, more in shares.items():
+                found.setdefault(member_id, []).extend(more)
+    return found
+
+
+def may_split(program_id: int, at: datetime, *, prepared: Prepared) -> bool:
+    return any(
+        evaluator.may_split(program_id, at, prepared.get(evaluator.name))
         for evaluator in registered()
-        if evaluator.split
-        for share in evaluator.split(
-            program_id, member_id, earned, at, prepared.get(evaluator.name)
-        )
-    ]
+        if evaluator.may_split
+    )

@@ -64,6 +64,7 @@ def register() -> None:
             prepare=locks.share,
             evaluate=judging.bring_up_to_date,
             split=rates.split,
+            may_split=rates.may_split,
         )
     )
     guards.register()

@@ -15,6 +15,7 @@ What has expired is recorded before anything is taken from a member, and by
 """
 
 from .asking import MAX_AMOUNT, Activity, Correction, Line
+from .batch import Outcome, post_batch
 from .bulk import Problem, Report, post_many
 from .corrections import refund, reverse, reverse_activity
 from .phases import begin, cancel, complete, expire_pending
@@ -30,6 +31,7 @@ __all__ = [
     "Activity",
     "Correction",
     "Line",
+    "Outcome",
     "Posted",
     "Posting",
     "Problem",
@@ -47,6 +49,7 @@ __all__ = [
     "follow_terms",
     "outcome",
     "post_activity",
+    "post_batch",
     "post_many",
     "redeem",
     "refund",

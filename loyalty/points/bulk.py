@@ -5,14 +5,16 @@ simply sent again: what was posted is recognised by its reference. Members are m
 and the next tick judges them, in sets.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+
+from approvals.errors import Refused
 
 from ..errors import InvalidPosting, PostingRefused, ReferenceReused
 from ..models import PointsRequest, Program
@@ -24,6 +26,8 @@ from .requests import Request
 CHUNK = 2000
 #: Another batch with the same references can be faster this many times in a row.
 ATTEMPTS = 5
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,15 @@ class Report:
             f"{self.posted} posted, {self.replayed} known already, "
             f"{len(self.problems)} not posted"
         )
+
+    def _note(self, outcome: "Decided") -> None:
+        if outcome.refusal is not None:
+            reference, refusal = str(outcome.activity.reference), outcome.refusal
+            self.problems.append(Problem(reference, refusal.code, refusal.message))
+        elif outcome.replayed:
+            self.replayed += 1
+        else:
+            self.posted += 1
 
     def _add(self, other: "Report") -> None:
         self.posted += other.posted
@@ -89,12 +102,17 @@ def _post_chunk(
     by: Any,
     at: datetime | None,
 ) -> Report:
+    return once_more(lambda: _try_chunk(program_id, part, source=source, by=by, at=at))
+
+
+def once_more(post: Callable[[], Result]) -> Result:
+    """Post in a transaction; where somebody else was faster with one of the same
+    references, post again and find it."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with transaction.atomic():
-                return _try_chunk(program_id, part, source=source, by=by, at=at)
+                return post()
         except IntegrityError:
-            # Somebody posted one of the references in between: look again.
             if attempt == ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
@@ -113,40 +131,56 @@ def _try_chunk(
     ledger.hold(activity.member_id for activity in part)
     at = at or timezone.now()
     ledger.read(at)
-    known = _known(program_id, source, part)
+    for outcome in decide_all(ledger, part, source=source, by=by, at=at):
+        report._note(outcome)
+    ledger.write(at=at)
+    return report
+
+
+# Steps that batches of any kind share
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What is to become of an activity: the request made of it, or why there is none."""
+
+    activity: Activity
+    made: PointsRequest | Request | None = None
+    refusal: Refused | None = None
+    replayed: bool = False
+
+
+def decide_all(
+    ledger: Ledger, part: Sequence[Activity], *, source: str, by: Any, at: datetime
+) -> Iterator[Decided]:
+    """Note what is to be written for activities of held members, one by one.
+
+    What is refused, makes no sense, or was posted before, holds up none of the others.
+    """
+    known = _known(ledger.program_id, source, part)
     for activity in part:
         try:
             asking.check(activity, now=at)
             first = known.get(activity.reference)
             if first is not None:
-                _replay(first, activity)
-                report.replayed += 1
+                requests.expect_same(first, activity)
+                # Raises the first refusal again.
+                requests.outcome(first, replayed=True)
+                yield Decided(activity, first, replayed=True)
                 continue
             request = requests.new(activity, source=source, by=by)
             refusal = ledger.post(activity, request, at=at)
             known[activity.reference] = request
-            if refusal:
-                raise refusal
-            report.posted += 1
+            yield Decided(activity, request, refusal)
         except (InvalidPosting, PostingRefused, ReferenceReused) as problem:
-            report.problems.append(
-                Problem(str(activity.reference), problem.code, problem.message)
-            )
-    ledger.write(at=at)
-    return report
+            yield Decided(activity, refusal=problem)
 
 
 def _known(
-    program_id: int, source: str, part: list[Activity]
+    program_id: int, source: str, part: Sequence[Activity]
 ) -> dict[str, PointsRequest | Request]:
     references = [a.reference for a in part if isinstance(a.reference, str)]
     found = PointsRequest.objects.filter(
         program=program_id, source=source, reference__in=references
     )
     return {request.reference: request for request in found}
-
-
-def _replay(first: PointsRequest | Request, activity: Activity) -> None:
-    """Raise the first refusal again, or ``ReferenceReused``; else all is well."""
-    requests.expect_same(first, activity)
-    requests.outcome(first, replayed=True)

@@ -78,7 +78,7 @@ def complete(request: PointsRequest, *, at: datetime | None = None) -> Posting:
         if row.status == Status.PENDING and _ends(row) > at:
             posted = ledger.enter(requests.activity_of(row), row, at=at)
             requests.complete(row, posted)
-            split(ledger, row, at=at)
+            split(ledger, [row], at=at)
             _settle(row, Status.COMPLETED, at=at)
             finish(ledger, row.member_id or 0, at=at)
             return requests.outcome(row, replayed=False)

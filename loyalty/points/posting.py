@@ -60,7 +60,7 @@ def _write(
         ledger.promise(asked, request, at=at)
     else:
         ledger.post(asked, request, at=at)
-        split(ledger, request, at=at)
+        split(ledger, [request], at=at)
     finish(ledger, asked.member_id, at=at)
 
 
@@ -78,15 +78,27 @@ def locked(
     return ledger, at
 
 
-def split(ledger: Ledger, request: requests.Made, *, at: datetime) -> None:
-    """Add to the outcome how what was earned splits between the rates of tiers."""
-    earned = requests.earned(request)
-    if earned and request.member_id:
-        shares = evaluators.split(
-            ledger.program_id, request.member_id, earned, at, prepared=ledger.prepared
-        )
-        if shares:
-            request.outcome["shares"] = [list(share) for share in shares]
+def split(ledger: Ledger, made: Iterable[requests.Made], *, at: datetime) -> None:
+    """Add to the outcomes how what was earned splits between the rates of tiers.
+
+    Of each member there is at most one request.
+    """
+    earning = {
+        request.member_id: (request, earned)
+        for request in made
+        if request.member_id and (earned := requests.earned(request))
+    }
+    if not earning:
+        return
+    shares = evaluators.split(
+        ledger.program_id,
+        {member_id: earned for member_id, (_, earned) in earning.items()},
+        at,
+        prepared=ledger.prepared,
+    )
+    for member_id, (request, _) in earning.items():
+        if of_member := shares.get(member_id):
+            request.outcome["shares"] = [list(share) for share in of_member]
 
 
 def finish(ledger: Ledger, member_id: int, *, at: datetime) -> None:
