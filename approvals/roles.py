@@ -28,6 +28,23 @@ PERMISSIONS = {
     DATA_PROTECTION: ("erase_contacts",),
 }
 
+#: What a maker and a reviewer need; whoever holds both is worth a look.
+MAKE, REVIEW = "approvals.make_changes", "approvals.review_changes"
+
+
+def both() -> Any:
+    """Return the people who may make changes and review them, superusers aside."""
+    from django.contrib.auth.models import User
+
+    def holders(permission: str) -> Any:
+        return User.objects.with_perm(
+            permission,
+            include_superusers=False,
+            backend="django.contrib.auth.backends.ModelBackend",
+        )
+
+    return holders(MAKE).filter(pk__in=holders(REVIEW).values("pk"))
+
 
 def make_after_migrate(sender: Any, using: str, **kwargs: Any) -> None:
     """Make the roles once the permissions of our last app exist."""

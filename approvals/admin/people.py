@@ -3,10 +3,11 @@
 from typing import Any
 
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission, User
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.utils import timezone
 from django_celery_beat import admin as beat_admin
@@ -19,6 +20,8 @@ from django_celery_beat.models import (
 )
 
 from .. import audit, roles, ui
+
+RIGHTS = ("is_superuser", "groups", "user_permissions")
 
 
 class OnRecord:
@@ -107,8 +110,35 @@ class UserAdmin(OnRecord, DjangoUserAdmin, ui.ModelAdmin):  # type: ignore[misc]
             return self.add_fieldsets
         if request.user.is_superuser:
             return self.fieldsets
-        # Whoever keeps the list of people gives roles, never single rights.
-        return [f for f in self.fieldsets if f[0] != "Everything"]
+        # Whoever else keeps the list of people gives nobody any right.
+        return [
+            (title, options | {"fields": [f for f in fields if f != "groups"]})
+            for title, options in self.fieldsets
+            if title != "Everything" and (fields := options["fields"])
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_readonly_fields(request, obj)
+        # What somebody may do is somebody else's to say.
+        own = obj is not None and obj.pk == request.user.pk
+        return (*fields, *RIGHTS) if own else fields
+
+    def user_change_password(
+        self, request: HttpRequest, id: str, form_url: str = ""
+    ) -> Any:
+        # A new password takes a person's place, with all that they may do.
+        if not request.user.is_superuser:
+            raise PermissionDenied("Only superusers set passwords of others.")
+        return super().user_change_password(request, id, form_url)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> Any:
+        if obj in roles.both():
+            messages.warning(
+                request,
+                f"{obj} may make changes and review them. Nobody approves what they "
+                "worked on, but two people with both roles can approve for each other.",
+            )
+        return super().response_change(request, obj)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # Else whoever keeps the list could take a superuser's place by a new password.
@@ -137,8 +167,29 @@ class UserAdmin(OnRecord, DjangoUserAdmin, ui.ModelAdmin):  # type: ignore[misc]
         return ui.when(user.last_login, "Never")
 
 
-class GroupAdmin(OnRecord, DjangoGroupAdmin, ui.ModelAdmin):  # type: ignore[misc]
-    """Roles."""
+class ForSuperusers:
+    """What only superusers see and change."""
+
+    def _is_superuser(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_active and request.user.is_superuser)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self._is_superuser(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._is_superuser(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self._is_superuser(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._is_superuser(request)
+
+
+class GroupAdmin(  # type: ignore[misc]
+    OnRecord, ForSuperusers, DjangoGroupAdmin, ui.ModelAdmin
+):
+    """Roles; whoever could change one could give themselves any right."""
 
     kind = "role"
     list_display = ("name",)
@@ -163,28 +214,11 @@ class GroupAdmin(OnRecord, DjangoGroupAdmin, ui.ModelAdmin):  # type: ignore[mis
         return field
 
 
-class ForSuperusers:
-    """A schedule may run any task, so that it is a superuser's to change."""
-
-    def _is_superuser(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_active and request.user.is_superuser)
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self._is_superuser(request)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._is_superuser(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return self._is_superuser(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._is_superuser(request)
-
-
 class PeriodicTaskAdmin(
     OnRecord, ForSuperusers, beat_admin.PeriodicTaskAdmin, ui.ModelAdmin
 ):
+    """A schedule may run any task."""
+
     kind = "schedule"
     list_display = ("name", "enabled", "scheduler", "last_run_at", "one_off")
     list_filter = ()

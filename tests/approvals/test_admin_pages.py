@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from approvals import lifecycle, roles, ui
+from approvals import checks, lifecycle, roles, ui
 from approvals.models import AuditEvent, Notice
 from tests import factories
 
@@ -149,3 +149,58 @@ def test_who_keeps_the_list_of_people_cannot_make_superusers(
     maya.refresh_from_db()
     assert not maya.is_superuser
     assert not maya.user_permissions.exists()
+
+
+def test_who_keeps_the_list_of_people_gives_no_roles_and_takes_nobodys_place(
+    client: Client, maya: User
+) -> None:
+    keeper = factories.make_user("kim")
+    keeper.user_permissions.set(
+        Permission.objects.filter(content_type__app_label="auth")
+    )
+    client.force_login(keeper)
+    reviewers = Group.objects.get(name=roles.REVIEWERS)
+    data = {"username": "kim", "is_active": "on", "is_staff": "on"}
+    assert client.post(
+        ui.change_url(keeper), {**data, "groups": [reviewers.pk]}
+    ).status_code in (200, 302)
+    assert not keeper.groups.exists()
+    for url in (
+        reverse("admin:auth_user_password_change", args=[maya.pk]),
+        reverse("admin:auth_group_changelist"),
+        ui.change_url(reviewers),
+    ):
+        assert client.get(url).status_code == 403, url
+        assert client.post(url, {}).status_code == 403, url
+
+
+def test_nobody_changes_their_own_roles(client: Client, admin_user: User) -> None:
+    client.force_login(admin_user)
+    reviewers = Group.objects.get(name=roles.REVIEWERS)
+    data = {"username": "admin", "is_active": "on", "is_staff": "on"}
+    said = {**data, "groups": [reviewers.pk], "first_name": "Ada"}
+    assert client.post(ui.change_url(admin_user), said).status_code == 302
+    admin_user.refresh_from_db()
+    assert (admin_user.first_name, admin_user.is_superuser) == ("Ada", True)
+    assert not admin_user.groups.exists()
+
+
+def test_one_account_with_both_roles_is_warned_of(
+    client: Client, admin_user: User, maya: User, chen: User
+) -> None:
+    def warned() -> list[str]:
+        found = checks.roles_are_kept_apart(None, databases=["default"])
+        return [message.msg for message in found if message.id == "approvals.W001"]
+
+    # Superusers may everything anyway, and are not told of.
+    assert warned() == []
+    client.force_login(admin_user)
+    both = Group.objects.filter(name__in=(roles.MANAGERS, roles.REVIEWERS))
+    data = {"username": "maya", "is_active": "on", "is_staff": "on"}
+    groups = list(both.values_list("pk", flat=True))
+    page = client.post(ui.change_url(maya), {**data, "groups": groups}, follow=True)
+    assert "maya may make changes and review them." in page.content.decode()
+    assert warned() == ["These may make changes and review them: maya."]
+    maya.is_active = False
+    maya.save()
+    assert warned() == []
