@@ -112,13 +112,13 @@ def approve(request: PointsRequest, *, by: Any, at: datetime | None = None) -> N
 
     What the rules refuse now stays pending: it may be possible a little later.
     """
+    expect_may(by, REVIEW, request.program_id)
     with transaction.atomic():
         evaluators.prepare(request.program_id)
         members = Member.objects.select_for_update(no_key=True)
         members.get(pk=request.member_id or 0)
         at = at or timezone.now()
         row = _hold(request, at)
-        expect_may(by, REVIEW, row.program_id)
         if row.created_by_id == by.pk:
             raise SelfApproval(
                 f"{name_of(by)} asked for this adjustment, so somebody else has to "
@@ -132,11 +132,11 @@ def reject(
     request: PointsRequest, *, by: Any, comment: str, at: datetime | None = None
 ) -> None:
     """Turn down an adjustment that somebody else asked for, and say why."""
+    expect_may(by, REVIEW, request.program_id)
     comment = lifecycle.reason_given(comment, "rejecting an adjustment")
     with transaction.atomic():
         at = at or timezone.now()
         row = _hold(request, at)
-        expect_may(by, REVIEW, row.program_id)
         if row.created_by_id == by.pk:
             raise SelfApproval(
                 f"{name_of(by)} asked for this adjustment: withdraw it instead."
@@ -147,11 +147,11 @@ def reject(
 
 def withdraw(request: PointsRequest, *, by: Any, at: datetime | None = None) -> None:
     """Take one's own adjustment back before anybody has decided."""
+    if request.created_by_id != by.pk:
+        raise NotAllowed("Only who asked for an adjustment can withdraw it.")
     with transaction.atomic():
         at = at or timezone.now()
         row = _hold(request, at)
-        if row.created_by_id != by.pk:
-            raise NotAllowed("Only who asked for an adjustment can withdraw it.")
         points.cancel(row, at=at)
         _decided(row, "withdraw_adjustment", "", by=by, at=at)
 

@@ -296,6 +296,7 @@ class ProgramLimitAdmin(OnRecord, ui.ModelAdmin):
     """Who sees some programs only; for whoever keeps the list of people."""
 
     kind = "limit"
+    program_path = "program"
     list_display = ("user", "program_name")
     list_select_related = ("user", "program")
     search_fields = ("user__username",)
