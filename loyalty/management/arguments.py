@@ -16,6 +16,8 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from ..models import Member, Program
@@ -35,6 +37,8 @@ class Command(BaseCommand):
     stopped = "Stopped. What was done stays done; start it again for the rest."
 
     def execute(self, *args: Any, **options: Any) -> str | None:
+        if self._called_from_command_line:
+            refuse_old_tables()
         before = signal.getsignal(signal.SIGTERM)
         # Only the main thread of a process may say what its signals do.
         try:
@@ -54,6 +58,19 @@ class Command(BaseCommand):
         finally:
             if before is not None:
                 signal.signal(signal.SIGTERM, before)
+
+
+def refuse_old_tables() -> None:
+    """Refuse to work on a database that waits for migrations."""
+    executor = MigrationExecutor(connection)
+    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if waiting:
+        names = ", ".join(f"{step.app_label}.{step.name}" for step, _ in waiting[:3])
+        raise CommandError(
+            f"The database is older than the program: {len(waiting)} migrations wait "
+            f"({names}). Run “python manage.py migrate” first.",
+            returncode=WRONG,
+        )
 
 
 class Terminated(BaseException):

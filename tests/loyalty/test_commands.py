@@ -3,13 +3,22 @@
 import io
 import os
 import signal
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.conf import settings
+from django.core.management import (
+    CommandError,
+    call_command,
+    get_commands,
+    load_command_class,
+)
 from django.utils import timezone
 
 from loyalty import points
+from loyalty.management import arguments
 from loyalty.models import PointsEntry, PointsRequest
 from tests import factories
 
@@ -253,3 +262,32 @@ def test_a_file_that_is_no_csv_ends_with_1(file):
     code, message = fails(*file("member;reference;amount\n"))
     assert code == 1
     assert message == "Separate the columns by commas. Nothing was imported."
+
+
+def test_a_database_that_waits_for_migrations_is_left_alone(tmp_path):
+    """As at a terminal, after an update that nobody has finished."""
+    environment = os.environ | {
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'empty.sqlite3'}",
+        "DEBUG": "true",
+    }
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "expire_points"],
+        cwd=settings.BASE_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert "Run “python manage.py migrate” first." in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_commands_on_points_and_tiers_look_at_the_tables_first():
+    ours = {
+        name: load_command_class(app, name)
+        for name, app in get_commands().items()
+        if app in ("loyalty", "tiers")
+    }
+    # It makes the data, where there is none.
+    del ours["seed_demo"]
+    assert {n for n, c in ours.items() if not isinstance(c, arguments.Command)} == set()
