@@ -1,5 +1,6 @@
 """The one way to write down who did what to which thing."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +9,14 @@ from .models import AuditEvent
 SCHEDULER = "The scheduler"
 
 
-def record(
+def record(verb: str, **said: Any) -> AuditEvent:
+    """Write an audit event; ``said`` is as for ``event``."""
+    made = event(verb, **said)
+    made.save(force_insert=True)
+    return made
+
+
+def event(
     verb: str,
     *,
     by: Any,
@@ -19,8 +27,8 @@ def record(
     reason: str = "",
     at: datetime,
 ) -> AuditEvent:
-    """Write an audit event; ``by`` is a user, or None for the scheduler."""
-    return AuditEvent.objects.create(
+    """Return an event that is still to be written; ``by`` is None for the scheduler."""
+    return AuditEvent(
         verb=verb,
         actor=by,
         actor_name=by.get_username() if by else SCHEDULER,
@@ -31,6 +39,11 @@ def record(
         reason=reason,
         created_at=at,
     )
+
+
+def record_all(events: Iterable[AuditEvent]) -> None:
+    """Write the events of a batch."""
+    AuditEvent.objects.bulk_create(events)
 
 
 #: What people read for each verb; the thing's name follows.

@@ -123,6 +123,12 @@ class AlreadyMember(Refused):
     code = "already_member"
 
 
+class InvalidPerson(Refused):
+    """What is said of somebody cannot be kept; ``details["field"]`` names what."""
+
+    code = "invalid_person"
+
+
 class NumberTaken(Refused):
     """Another member of the program has this membership number."""
 

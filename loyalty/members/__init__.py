@@ -1,4 +1,4 @@
-"""Verbs on members: enrol, leave, come back, share, edit, close, erase, find.
+"""Verbs on members: enrol, leave, come back, share, edit, upsert, close, erase, find.
 
 What changes whether a person belongs to a program, or from when, marks the member
 and has them judged in the same transaction: a newcomer to a program whose tiers work
@@ -15,10 +15,13 @@ from .erasing import erase
 from .finding import find, named_by
 from .household import share, unshare
 from .registering import register
+from .upserting import Outcome, Upserted, upsert
 
 __all__ = [
     "Details",
+    "Outcome",
     "Person",
+    "Upserted",
     "activate",
     "close",
     "deactivate",
@@ -34,4 +37,5 @@ __all__ = [
     "rejoin",
     "share",
     "unshare",
+    "upsert",
 ]

@@ -63,7 +63,7 @@ def _enrol(program: Program, person: Person, *, by: Any, at: datetime | None) ->
         contact = new_contact(person, at)
         contact.save(force_insert=True)
     _expect_new(program, contact)
-    member = _new_member(program, contact, person, at)
+    member = new_member(program, contact, person, at)
     member.save(force_insert=True)
     Membership.objects.create(member=member, started_at=person.joined_at or at)
     on_record(member, "enrol", by=by, reason="", at=at)
@@ -92,7 +92,7 @@ def enrol_many(
 def _enrol_chunk(program: Program, part: list[Person], *, at: datetime) -> list[Member]:
     contacts = Contact.objects.bulk_create([new_contact(p, at) for p in part])
     members = Member.objects.bulk_create(
-        _new_member(program, contact, person, at)
+        new_member(program, contact, person, at)
         for contact, person in zip(contacts, part, strict=True)
     )
     Membership.objects.bulk_create(
@@ -134,19 +134,23 @@ def new_contact(person: Person, at: datetime) -> Contact:
     )
 
 
-def _new_member(
+def new_member(
     program: Program, contact: Contact, person: Person, at: datetime
 ) -> Member:
     return Member(
         program=program,
         contact=contact,
         # A contact is in a program once, so the contact's number will do.
-        subscription_id=person.subscription_id or f"{program.pk}-{contact.pk:07d}",
+        subscription_id=person.subscription_id or number_for(program.pk, contact.pk),
         card=person.card,
         meta=person.meta,
         created_at=person.joined_at or at,
         marked_at=at,
     )
+
+
+def number_for(program_id: int, contact_id: int | None) -> str:
+    return f"{program_id}-{contact_id:07d}" if contact_id else ""
 
 
 def _expect_new(program: Program, contact: Contact) -> None:

@@ -33,6 +33,7 @@ STATUSES: Final[dict[type[Refused], int]] = {
     errors.ReasonRequired: 400,
     errors.Unsound: 400,
     keys.InvalidKey: 400,
+    loyalty.InvalidPerson: 400,
     loyalty.InvalidPosting: 400,
     tiers.EndInPast: 400,
     # What has happened meanwhile, or must happen first.
