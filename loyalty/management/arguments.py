@@ -37,7 +37,8 @@ class Command(BaseCommand):
     stopped = "Stopped. What was done stays done; start it again for the rest."
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        if self._called_from_command_line:
+        if getattr(self, "_called_from_command_line", False):
+            # Whoever calls a command from code knows the tables.
             refuse_old_tables()
         before = signal.getsignal(signal.SIGTERM)
         # Only the main thread of a process may say what its signals do.
