@@ -431,6 +431,18 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "DowngradeTo": "tiers.models.tiers.TierVersion.DowngradeTo",
         "TiersStatus": "loyalty.models.programs.Program.TiersStatus",
+        "VersionStatus": "approvals.models.version.Version.Status",
+        "VersionOperation": "approvals.models.version.Version.Operation",
+        "DecisionKind": "approvals.models.change_set.Decision.Kind",
+        "ChangeSetState": "tiers.api.native.change_sets.WORDS_OF_STATES",
+        "VersionKind": "tiers.api.native.versions.WORDS",
+        "ProblemCode": "tiers.api.native.schema.CODES",
+        "ProgramSource": "loyalty.models.programs.Program.Source",
+        "TierSource": "tiers.models.tiers.Tier.Source",
+        "Rounding": "loyalty.models.balances.BalanceDefinitionVersion.Rounding",
+        "Strategy": "tiers.models.groups.TierGroupVersion.Strategy",
+        "PeriodUnit": "tiers.models.groups.TierGroupVersion.Unit",
+        "PeriodModifier": "tiers.models.groups.TierGroupVersion.Modifier",
     },
     # From our own static files, so that the page needs nobody else's server.
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -109,15 +109,17 @@ def revise(
 ) -> None:
     """Edit an open version in place; a pending one's submission is voided.
 
-    ``expected_revision`` is the revision that the editor saw: if the row has moved
-    on, ``StaleEdit`` says who moved it.
+    ``expected_revision`` is the revision that the editor saw, in the state that
+    ``version`` is in: if the row has moved on, ``StaleEdit`` says who moved it.
     """
     kind = kinds.kind_of(version)
     guards.allowed(by, "maker", kind.program_id(version))
     steps.expect_wording(version, changes)
     at = at or timezone.now()
     current = steps.fresh(version)
-    if expected_revision is not None and current.revision != expected_revision:
+    if expected_revision is not None and (
+        (current.revision, current.status) != (expected_revision, version.status)
+    ):
         raise guards.overtaken(current, expected_revision)
     guards.in_state(current, "revise")
     if current.status != Status.DRAFT:

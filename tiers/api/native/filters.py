@@ -177,7 +177,11 @@ class Search(BaseFilterBackend):
         for word in words:
             condition = Q()
             for field in fields:
-                condition |= Q(**{f"{field}__icontains": word})
+                found = Q(**{f"{field}__icontains": word})
+                if "__" in field:
+                    # Of others, of which there may be many: none is found twice.
+                    found = Q(pk__in=queryset.model.objects.filter(found).values("pk"))
+                condition |= found
             queryset = queryset.filter(condition)
         return queryset
 
@@ -213,3 +217,11 @@ def expect_parameters(request: Request, known: Iterable[str]) -> None:
         query.is_valid(raise_exception=True)
     except ValidationError as error:
         raise InvalidQuery(error.detail) from None
+
+
+def number(parameter: str, sent: str) -> int:
+    """Read a whole number that is a parameter of something else than a list."""
+    try:
+        return int(strict.NumberParameter(min_value=1).run_validation(sent))
+    except ValidationError as error:
+        raise InvalidQuery({parameter: error.detail}) from None

@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.core import signing
-from django.db.models import Expression, F, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from rest_framework import pagination
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
@@ -36,7 +36,7 @@ class CursorPaging(pagination.BasePagination):
     """Keyset pages of the view's ``orderings``, each with the id as its last word.
 
     ``orderings`` are {word: name of a column or annotation that is never null, or an
-    expression}. The first is the default.
+    expression}. The first is the default, unless ``default_ordering`` says another.
     """
 
     def paginate_queryset(
@@ -44,7 +44,7 @@ class CursorPaging(pagination.BasePagination):
     ) -> list[Any]:
         self.request, self.view = request, view
         self.limit = _limit(request)
-        self.word, self.descending = _ordering(request, view.orderings)
+        self.word, self.descending = _ordering(request, view)
         cursor = self._cursor()
         back = bool(cursor) and cursor[_BACK]
         rows = self._rows(queryset, cursor, back)
@@ -154,7 +154,7 @@ class CursorPaging(pagination.BasePagination):
             ),
             _parameter(
                 "ordering",
-                {"type": "string", "enum": words, "default": words[0]},
+                {"type": "string", "enum": words, "default": _default(view)},
                 "What comes first; “-” turns the order round.",
             ),
         ]
@@ -180,12 +180,9 @@ def _limit(request: Request) -> int:
         raise InvalidQuery({"limit": error.detail}) from None
 
 
-def _ordering(
-    request: Request, orderings: Mapping[str, str | Expression]
-) -> tuple[str, bool]:
-    sent = request.query_params.get("ordering")
-    if sent is None:
-        return next(iter(orderings)), False
+def _ordering(request: Request, view: Any) -> tuple[str, bool]:
+    orderings: Mapping[str, Any] = view.orderings
+    sent = request.query_params.get("ordering", _default(view))
     word = sent.removeprefix("-")
     if word not in orderings:
         raise invalid(
@@ -195,6 +192,10 @@ def _ordering(
             "round.",
         )
     return word, sent != word
+
+
+def _default(view: Any) -> str:
+    return view.default_ordering or next(iter(view.orderings))
 
 
 def _pack(value: Any) -> list[Any]:

@@ -99,10 +99,20 @@ class NativeView(Limited, Conditional, viewsets.GenericViewSet):
     conditional: ClassVar[frozenset[str]] = frozenset()
     #: What a list may be ordered by, the default first; see ``paging``.
     orderings: ClassVar[Mapping[str, Any]] = {"id": "pk"}
+    default_ordering: ClassVar[str] = ""
     #: Where the words of ``?search=`` are looked for.
     search_fields: ClassVar[tuple[str, ...]] = ()
     #: Parameters of other actions than ``list``.
     parameters: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    #: What each action reads, and answers; None is an answer without a body.
+    bodies: ClassVar[Mapping[str, Any]] = {}
+    answers: ClassVar[Mapping[str, Any]] = {}
+    #: Actions whose body may be left out where it would say nothing.
+    may_be_bodiless: ClassVar[frozenset[str]] = frozenset()
+    #: Actions that answer 201, with the address of what they made.
+    creates: ClassVar[frozenset[str]] = frozenset()
+    #: Examples for the documentation, by action.
+    examples: ClassVar[Mapping[str, Any]] = {}
     #: Actions that can be sent twice with one Idempotency-Key.
     repeatable: ClassVar[frozenset[str]] = frozenset()
 
@@ -136,11 +146,20 @@ class NativeView(Limited, Conditional, viewsets.GenericViewSet):
 
     # Reading and answering
 
-    def read(self, kind: type[serializers.Serializer], **options: Any) -> Any:
-        """Read the body by a serializer, and return what it says in our words."""
-        serializer = kind(data=body_of(self.request), **options)
+    def read(
+        self, kind: type[serializers.Serializer] | None = None, **options: Any
+    ) -> Any:
+        """Read the body by the action's serializer; return what it says, in our words."""
+        kind = kind or self.bodies[str(self.action)]
+        data = body_of(self.request) if self.has_body() else {}
+        serializer = kind(data=data, **options)
         serializer.is_valid(raise_exception=True)
         return serializer.validated_data
+
+    def has_body(self) -> bool:
+        """Tell whether a body was sent, or has to be."""
+        sent = self.request.META.get("CONTENT_LENGTH") not in (None, "", "0")
+        return sent or self.action not in self.may_be_bodiless
 
     def once(self, act: Callable[[], Any]) -> Any:
         """Carry a request out once, however often its Idempotency-Key is sent.

@@ -11,6 +11,8 @@ from rest_framework import serializers
 from .problems import PROBLEMS
 from .refusals import MEDIA_TYPE
 
+CODES: Final = [(code, code) for code in PROBLEMS]
+
 # What every refusal is
 
 
@@ -33,7 +35,7 @@ class ProblemSerializer(serializers.Serializer):
     type = serializers.CharField(help_text="Where the problem is explained.")
     title = serializers.CharField()
     status = serializers.IntegerField()
-    code = serializers.ChoiceField([(code, code) for code in PROBLEMS])
+    code = serializers.ChoiceField(CODES)
     detail = serializers.CharField(help_text="A sentence for people.")
     instance = serializers.CharField(
         help_text="The id of the request, as in X-Request-Id."
@@ -108,6 +110,23 @@ class NativeSchema(AutoSchema):
 
     def get_operation_id(self) -> str:
         return f"{self.view.basename}_{self.view.action}".replace("-", "_")
+
+    def get_request_serializer(self) -> Any:
+        if self.view.action in self.view.bodies:
+            return self.view.bodies[self.view.action]
+        return None if self.method == "POST" else super().get_request_serializer()
+
+    def get_response_serializers(self) -> Any:
+        view, action = self.view, self.view.action
+        if action not in view.answers:
+            return super().get_response_serializers()
+        answer = view.answers[action]
+        if answer is None:
+            return {204: None}
+        return {201 if action in view.creates else 200: answer}
+
+    def get_examples(self) -> Any:
+        return self.view.examples.get(self.view.action, [])
 
     def get_override_parameters(self) -> list[Any]:
         view, action = self.view, self.view.action
