@@ -87,10 +87,10 @@ def test_a_membership_number_is_given_once(program, maya):
 def test_a_contact_that_somebody_makes_in_between_is_used(program, maya, monkeypatch):
     other = factories.make_program(maya, "Other")
     first = members.enrol(other, ADA, by=maya)
-    look = enrolling._contact_of
+    look = enrolling.contact_of
     too_early = iter([None])
     monkeypatch.setattr(
-        enrolling, "_contact_of", lambda *asked: next(too_early, look(*asked))
+        enrolling, "contact_of", lambda *asked: next(too_early, look(*asked))
     )
     assert members.enrol(program, ADA, by=maya).contact_id == first.contact_id
 
