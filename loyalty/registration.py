@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from approvals import kinds
@@ -119,7 +119,10 @@ def program_problems(versions: Sequence[Any], every: Sequence[Any]) -> list[str]
 
 
 def balance_problems(versions: Sequence[Any], every: Sequence[Any]) -> list[str]:
-    """Check that built-in balances stay, and that names differ in a program."""
+    """Check that built-in balances stay, and that names differ in a program.
+
+    What is built in and internal takes no name: who made the program has their own.
+    """
     changed = {version.balance_definition_id: version for version in versions}
     programs = {version.balance_definition.program_id for version in versions}
     untouched = (
@@ -128,11 +131,14 @@ def balance_problems(versions: Sequence[Any], every: Sequence[Any]) -> list[str]
         .exclude(balance_definition__in=changed)
     )
     problems = []
+    untouched = untouched.exclude(_HIDDEN)
     taken = {comparable(version.name) for version in untouched}
     for version in changed.values():
         if version.is_retirement:
             if version.balance_definition.built_in:
                 problems.append(f"{version.name} is built in and cannot be retired.")
+            continue
+        if version.balance_definition.built_in and version.is_internal:
             continue
         if comparable(version.name) in taken:
             problems.append(
@@ -140,6 +146,9 @@ def balance_problems(versions: Sequence[Any], every: Sequence[Any]) -> list[str]
             )
         taken.add(comparable(version.name))
     return problems
+
+
+_HIDDEN = Q(is_internal=True) & ~Q(balance_definition__built_in="")
 
 
 def count_settings_revision(versions: Sequence[Any], at: datetime) -> None:

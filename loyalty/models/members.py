@@ -4,7 +4,7 @@ import uuid
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from ..fields import validate_line, validate_object
 from .programs import Program
@@ -59,6 +59,13 @@ class Contact(models.Model):
 class MemberQuerySet(models.QuerySet["Member"]):
     def visible_to(self, user: Any) -> "MemberQuerySet":
         return self.filter(program__in=Program.objects.visible_to(user))
+
+    def present(self) -> "MemberQuerySet":
+        """Those who belong to their program: who has left does not."""
+        intervals = Membership.objects.filter(
+            member=OuterRef("pk"), ended_at__isnull=True
+        )
+        return self.filter(Exists(intervals))
 
     def marked(self) -> "MemberQuerySet":
         return self.filter(marked_at__isnull=False)

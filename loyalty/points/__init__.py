@@ -21,7 +21,7 @@ from .corrections import refund, reverse, reverse_activity
 from .phases import begin, cancel, complete, expire_pending
 from .posting import expire, follow_terms, settle
 from .requests import Posted, Posting, outcome
-from .rules import Rules, balance_named, to_units
+from .rules import Rules, balance_named, rules_of, to_units
 from .sealing import seal, seal_due, verify_seals
 from .verbs import adjust, adjust_to, earn, post_activity, redeem
 from .verification import verify, verify_expiries
@@ -55,6 +55,7 @@ __all__ = [
     "refund",
     "reverse",
     "reverse_activity",
+    "rules_of",
     "seal",
     "seal_due",
     "settle",

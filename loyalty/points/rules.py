@@ -13,7 +13,13 @@ from django.db.models import Q, Subquery
 from approvals.text import comparable
 
 from .. import amounts
-from ..errors import InsufficientPoints, InvalidPosting, LimitExceeded, MaximumReached
+from ..errors import (
+    BalanceRetired,
+    InsufficientPoints,
+    InvalidPosting,
+    LimitExceeded,
+    MaximumReached,
+)
 from ..lots import Availability
 from ..models import (
     BalanceDefinition,
@@ -108,6 +114,14 @@ def balance_named(program_id: int, name: str) -> tuple[BalanceDefinition, Rules]
     raise InvalidPosting(
         f"The program has no balance {name}. Balances: {known}.", field="balance"
     )
+
+
+def rules_of(definition: BalanceDefinition) -> Rules:
+    """Return the rules of a balance that can be posted to."""
+    rules = read_book(definition.program_id).rules.get(definition.pk)
+    if rules is None:
+        raise BalanceRetired("Nothing can be posted to this balance: not live.")
+    return rules
 
 
 def to_units(amount: Decimal | str, rules: Rules, kind: str) -> int:

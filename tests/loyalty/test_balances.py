@@ -3,7 +3,7 @@
 import pytest
 
 from approvals import lifecycle
-from approvals.errors import InvalidTransition
+from approvals.errors import InvalidTransition, Unsound
 from loyalty import balances, programs
 from tests import factories
 
@@ -83,3 +83,11 @@ def test_the_end_of_what_waits_for_a_reviewer_takes_it_back(program, maya):
 def test_what_is_built_in_stays(club, maya):
     with pytest.raises(InvalidTransition, match="built in"):
         balances.retire(factories.definition_of(club), by=maya)
+
+
+def test_hidden_balances_take_no_name(club, program, maya, chen):
+    draft = programs.add_balance_definition(club, by=maya, name="Points")
+    lifecycle.publish_now([draft], by=maya)
+    shown = programs.add_balance_definition(program, by=maya, name="Points")
+    with pytest.raises(Unsound, match="called Points already"):
+        factories.approve(lifecycle.submit([shown], by=maya), chen)
