@@ -427,6 +427,13 @@ SPECTACULAR_SETTINGS = {
     # Of the two, the one that can say "always null".
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "PATH_CONVERTER_OVERRIDES": {
+        "number": {"type": "integer", "format": "int64", "minimum": 1},
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "tiers.api.document.describe_voices",
+    ],
     # Choices that several fields share, under one name.
     "ENUM_NAME_OVERRIDES": {
         "DowngradeTo": "tiers.models.tiers.TierVersion.DowngradeTo",
@@ -440,6 +447,7 @@ SPECTACULAR_SETTINGS = {
         "ProgramSource": "loyalty.models.programs.Program.Source",
         "TierSource": "tiers.models.tiers.Tier.Source",
         "Rounding": "loyalty.models.balances.BalanceDefinitionVersion.Rounding",
+        "BrevoStrategy": "tiers.api.brevo.serializers.STRATEGIES",
         "Strategy": "tiers.models.groups.TierGroupVersion.Strategy",
         "PeriodUnit": "tiers.models.groups.TierGroupVersion.Unit",
         "PeriodModifier": "tiers.models.groups.TierGroupVersion.Modifier",

@@ -286,6 +286,7 @@ class ChangeSets(NativeView):
         "retry": REVIEW,
     }
     decisions = frozenset({"approve", "reject", "retry"})
+    may_be_conditional = decisions
     publishes = frozenset({"publish_now"})
     shows_drafts = frozenset({"list", "retrieve"})
     repeatable = frozenset(asks) - shows_drafts

@@ -108,7 +108,7 @@ class ObjectField(strict.ObjectField):
 
 @extend_schema_field(
     {
-        "type": ["object", "null"],
+        "type": "object",
         "required": ["url"],
         "properties": {"url": {"type": "string", "format": "uri"}},
         "additionalProperties": {},

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from django.db import transaction
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import authentication, permissions, serializers, viewsets
 from rest_framework.exceptions import MethodNotAllowed, NotFound, PermissionDenied
 from rest_framework.request import Request
@@ -97,13 +98,15 @@ class NativeView(Limited, Conditional, viewsets.GenericViewSet):
     shows_drafts: ClassVar[frozenset[str]] = frozenset()
     #: Actions that have to say in If-Match what was read.
     conditional: ClassVar[frozenset[str]] = frozenset()
+    #: Actions that may say so there, or in the body.
+    may_be_conditional: ClassVar[frozenset[str]] = frozenset()
     #: What a list may be ordered by, the default first; see ``paging``.
     orderings: ClassVar[Mapping[str, Any]] = {"id": "pk"}
     default_ordering: ClassVar[str] = ""
     #: Where the words of ``?search=`` are looked for.
     search_fields: ClassVar[tuple[str, ...]] = ()
-    #: Parameters of other actions than ``list``.
-    parameters: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    #: Parameters of other actions than ``list``, as the documentation has them.
+    parameters: ClassVar[Mapping[str, tuple[OpenApiParameter, ...]]] = {}
     #: What each action reads, and answers; None is an answer without a body.
     bodies: ClassVar[Mapping[str, Any]] = {}
     answers: ClassVar[Mapping[str, Any]] = {}
@@ -124,7 +127,8 @@ class NativeView(Limited, Conditional, viewsets.GenericViewSet):
         expect_parameters(request, self.known_parameters())
 
     def known_parameters(self) -> set[str]:
-        known = set(self.parameters.get(str(self.action), ()))
+        own = self.parameters.get(str(self.action), ())
+        known = {parameter.name for parameter in own}
         if self.action == "list":
             known.update(paging.PARAMETERS)
             if self.search_fields:

@@ -86,6 +86,9 @@ IF_NONE_MATCH: Final = _request_header(
 IF_MATCH: Final = _request_header(
     "If-Match", "The ETag of what you read, or * for whatever it is.", required=True
 )
+IF_MATCH_OR_BODY: Final = _request_header(
+    "If-Match", "The ETag of what you read, unless the body names its fingerprint."
+)
 ANSWERED: Final = (
     _request_header(
         "X-Request-Id",
@@ -139,6 +142,9 @@ class NativeSchema(AutoSchema):
             sent.append(IDEMPOTENCY_KEY)
         if action in view.conditional:
             sent.append(IF_MATCH)
+        if action in view.may_be_conditional:
+            sent.append(IF_MATCH_OR_BODY)
+        sent += view.parameters.get(action, ())
         if "201" in self._successes():
             sent.append(LOCATION)
         return sent
@@ -175,7 +181,7 @@ class NativeSchema(AutoSchema):
             found |= {413, 415}
         if action in view.repeatable:
             found.add(422)
-        if action in view.conditional:
+        if action in view.conditional | view.may_be_conditional:
             found |= {412, 428}
         return sorted(found)
 

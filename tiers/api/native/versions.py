@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django.db.models import Prefetch, Q, QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
@@ -194,7 +194,15 @@ class Versions(NativeView):
     filterset_class = VersionFilters
     orderings: ClassVar = {"number": "number"}
     lookup_field = "number"
-    parameters: ClassVar = {"difference": ("to",)}
+    parameters: ClassVar = {
+        "difference": (
+            OpenApiParameter(
+                "to",
+                {"type": "integer", "minimum": 1},
+                description="The number of the other version; left out: what is live.",
+            ),
+        )
+    }
     answers: ClassVar = {"difference": DifferenceSerializer}
 
     def get_queryset(self) -> QuerySet[Any]:
