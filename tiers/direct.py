@@ -175,9 +175,10 @@ def discard_program(program: Program, *, by: Any, at: datetime | None = None) ->
         Q(ended_at__isnull=True) | Q(ended_at__gt=at), member__program=program
     ).count()
     if taking_part:
+        many = "1 person takes" if taking_part == 1 else f"{taking_part:,} people take"
         raise ProgramInUse(
-            f"{taking_part:,} people take part in this program. Remove them first; "
-            "what they earned is kept.",
+            f"{many} part in this program. Remove them first; what they earned is "
+            "kept.",
             members=taking_part,
         )
     _switch(program, TiersStatus.DISABLED, by=by)

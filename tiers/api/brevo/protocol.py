@@ -94,8 +94,9 @@ NAMES: Final[dict[str, str]] = {
 def answer(exception: Exception, context: dict[str, Any]) -> Response | None:
     """Word a refusal; whatever else went wrong is Django's to report."""
     headers: dict[str, str] = {}
+    declared = _declared(context)
     if isinstance(exception, Refused):
-        status, body = _refused(exception)
+        status, body = _refused(exception, declared)
     elif isinstance(exception, exceptions.ValidationError):
         status, body = 422, invalid(exception.detail)
     elif isinstance(exception, WordingError):
@@ -114,28 +115,32 @@ def answer(exception: Exception, context: dict[str, Any]) -> Response | None:
             headers["WWW-Authenticate"] = challenge
         if wait := getattr(exception, "wait", None):
             headers["Retry-After"] = f"{wait:.0f}"
-    if status in DECLARED and status not in _declared(context):
-        status = 422
+        if _is_strange(status, declared):
+            status = 422
     set_rollback()
     return Response(body, status=status, headers=headers)
 
 
-def _refused(refused: Refused) -> tuple[int, dict[str, Any]]:
-    status = next(
-        (STATUSES[kind] for kind in type(refused).__mro__ if kind in STATUSES),
-        status_of(refused),
+def _refused(refused: Refused, declared: tuple[int, ...]) -> tuple[int, dict[str, Any]]:
+    own = next((STATUSES[k] for k in type(refused).__mro__ if k in STATUSES), None)
+    status = own or status_of(refused)
+    # What was sent could be read; it breaks a rule.
+    broken = (own is None and status == 400) or isinstance(refused, tiers.Taken)
+    if (own is None and status == 400) or _is_strange(status, declared):
+        status = 422
+    code = CODES.get(status) or (
+        "invalid_parameter" if broken else "unprocessable_entity"
     )
-    code = CODES.get(status, "unprocessable_entity")
-    if status == 400 and not isinstance(refused, BadRequest):
-        # What was sent could be read; it breaks a rule.
-        status, code = 422, "invalid_parameter"
-    elif isinstance(refused, errors.ApprovalRequired):
+    if isinstance(refused, errors.ApprovalRequired):
         code = refused.code
-    code = refused.details.get("code", code)
-    body = refusal(code, refused.message)
+    body = refusal(refused.details.get("code", code), refused.message)
     if link := refused.details.get("link"):
         body["link"] = link
     return status, body
+
+
+def _is_strange(status: int, declared: tuple[int, ...]) -> bool:
+    return status in DECLARED and status not in declared
 
 
 def _declared(context: dict[str, Any]) -> tuple[int, ...]:
