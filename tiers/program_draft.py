@@ -131,7 +131,7 @@ def _edit(thing: Any, changes: dict[str, Any], *, by: Any) -> Any:
 def _put_away(things: Iterable[Any], *, by: Any) -> None:
     for thing in things:
         version = _open_version(thing)
-        if version is not None and not version.is_retirement:
+        if version is not None:
             lifecycle.discard(_as_draft(version, by=by), by=by)
 
 

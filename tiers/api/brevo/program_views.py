@@ -77,6 +77,8 @@ class Programs(ProgramView):
             status=Program.TiersStatus.DISABLED,
             tier_name_rule=ProgramVersion.NameRule.NONE,
             own_name=True,
+            # The vendor's programs begin without balances.
+            internal_balances=True,
             **self.read(serializers.NewProgram),
         )
         return self.show(program)
@@ -155,7 +157,7 @@ class Offers(BrevoView):
     permission = {"GET": VIEW, "HEAD": VIEW, "POST": CHANGE}
 
     @described(
-        "getLoyaltyOfferPrograms",
+        "getRewardPageApi",
         schema.RewardList,
         fails=[404],
         parameters=[PID, LIMIT, OFFSET],
@@ -185,7 +187,9 @@ class Offers(BrevoView):
 class OneReward(BrevoView):
     permission = VIEW
 
-    @described("getReward", schema.Reward, fails=[404], parameters=[PID, RID])
+    @described(
+        "getRewardInformation", schema.Reward, fails=[404], parameters=[PID, RID]
+    )
     def get(self, request: Request, *, rid: UUID, **ids: Any) -> Response:
         rewards = Reward.objects.filter(program=self.program, uuid=rid)
         found = rewards.select_related("program").first()

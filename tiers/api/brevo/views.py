@@ -258,7 +258,8 @@ class AssignTier(TierView):
         return self.tier_in(self.draft, tid)
 
     def _member(self, cid: int) -> Member:
-        member = Member.objects.filter(program=self.program, contact=cid).first()
+        present = Member.objects.present()
+        member = present.filter(program=self.program, contact=cid).first()
         if member is not None:
             found: Member = member
             return found

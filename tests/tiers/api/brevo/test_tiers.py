@@ -286,6 +286,13 @@ def test_a_deleted_tier_leaves_the_draft_and_its_order(call, club):
     assert Standing.objects.get(member=member).tier.uuid == SILVER
 
 
+def test_a_group_whose_tier_is_to_be_retired_is_deleted_with_it(call):
+    assert call("DELETE", f"{TIERS}/{GOLD}").status_code == 204
+    assert call("DELETE", f"{GROUPS}/{STATUS}").status_code == 204
+    assert call("POST", PUBLISH).status_code == 200
+    expect(call("GET", f"{TIERS}?version=active"), 200, "none")
+
+
 def test_a_tier_that_was_never_live_is_put_away(call):
     made = call("POST", f"{GROUPS}/{STATUS}/tiers", golden()).json()
     assert call("DELETE", f"{TIERS}/{made['tierId']}").status_code == 204
