@@ -24,7 +24,8 @@ from .refusals import InvalidQuery
 MOST: Final = 200
 DEFAULT: Final = 50
 PARAMETERS: Final = ("limit", "cursor", "ordering")
-_SALT: Final = "tierwright.api.native.cursor"
+# Without a time: the same page has the same cursors, and so the same ETag.
+_signer: Final = signing.Signer(salt="tierwright.api.native.cursor")
 _BACK: Final = "back"
 
 
@@ -87,7 +88,7 @@ class CursorPaging(pagination.BasePagination):
             "same filters and ordering."
         )
         try:
-            cursor: dict[str, Any] = signing.loads(sent, salt=_SALT)
+            cursor: dict[str, Any] = _signer.unsign_object(sent)
         except signing.BadSignature:
             raise invalid("cursor", "invalid_cursor", sentence) from None
         if cursor["list"] != self._list():
@@ -114,7 +115,7 @@ class CursorPaging(pagination.BasePagination):
             _BACK: back,
         }
         query = self.request.query_params.dict()
-        query["cursor"] = signing.dumps(cursor, salt=_SALT, compress=True)
+        query["cursor"] = _signer.sign_object(cursor, compress=True)
         return self.request.build_absolute_uri(
             f"{self.request.path}?{urlencode(query)}"
         )
