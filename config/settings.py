@@ -448,6 +448,7 @@ SPECTACULAR_SETTINGS = {
         "TierSource": "tiers.models.tiers.Tier.Source",
         "Rounding": "loyalty.models.balances.BalanceDefinitionVersion.Rounding",
         "BrevoStrategy": "tiers.api.brevo.serializers.STRATEGIES",
+        "BrevoDurationUnit": "tiers.api.brevo.serializers.UNITS",
         "Strategy": "tiers.models.groups.TierGroupVersion.Strategy",
         "PeriodUnit": "tiers.models.groups.TierGroupVersion.Unit",
         "PeriodModifier": "tiers.models.groups.TierGroupVersion.Modifier",
