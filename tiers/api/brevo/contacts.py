@@ -6,17 +6,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from loyalty import members
+from loyalty.errors import ContactConflict
 from loyalty.members import Person
 
 from . import member_messages as messages
 from . import member_schema as answers
 from .people import ENROL
-from .protocol import BrevoView, answer
+from .protocol import BadRequest, BrevoView, answer
 from .schema import described
 
 
 def as_bad_request(exception: Exception, context: dict[str, Any]) -> Response | None:
     """Word a refusal; of those that a body can meet, this call declares 400 only."""
+    if isinstance(exception, ContactConflict):
+        exception = BadRequest(exception.message, code="duplicate_parameter")
     response = answer(exception, context)
     if response is not None and response.status_code in (409, 422):
         response.status_code = 400

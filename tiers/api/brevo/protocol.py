@@ -78,6 +78,11 @@ NAMES: Final[dict[str, str]] = {
     "reward_refs": "tierRewards",
     "threshold": "accessConditions",
     "tier_order": "tierOrder",
+    "availability_value": "balanceAvailabilityDurationValue",
+    "credit_limit": "maxCreditAmountLimit",
+    "debit_limit": "maxDebitAmountLimit",
+    "expires_on": "balanceExpirationDate",
+    "maximum": "maxAmount",
     **{
         f"{way}_{ours}": f"{way}Schedule.{theirs}"
         for way in ("upgrade", "downgrade")
