@@ -6,12 +6,17 @@ on ``on_commit`` or on a broker. Posting without any is an error: members would 
 yesterday's tiers and nobody would notice.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from django.core.exceptions import ImproperlyConfigured
+
+from .chain import Link
+from .models import Member
+from .rows import Command
+from .statements import Ask
 
 
 class Prepare(Protocol):
@@ -64,6 +69,47 @@ class MaySplit(Protocol):
     def __call__(self, program_id: int, at: datetime, prepared: Any, /) -> bool: ...
 
 
+class Posted(NamedTuple):
+    """What is posted to one member under lock, before it is written."""
+
+    member: Member
+    #: When the interval began for which the member belongs to the program now.
+    belongs_since: datetime | None
+    lines: Sequence[Link]
+    at: datetime
+
+
+class Step(NamedTuple):
+    """What judging comes to where the lines say it all."""
+
+    #: What to write along with them.
+    commands: Sequence[Command] = ()
+    #: Whether that is all; if not, ``evaluate`` gets ``rest`` for what it prepared.
+    is_all: bool = False
+    rest: Any = None
+
+
+class Shortcut(Protocol):
+    """An evaluator's part in a posting to one member.
+
+    What ``locks`` asks (as ``prepare`` does) and what ``facts`` asks of the member,
+    once locked, is answered in the one trip in which the member is locked.
+    """
+
+    @property
+    def locks(self) -> Sequence[Ask]: ...
+
+    @property
+    def facts(self) -> Sequence[Ask]: ...
+
+    def prepared(self) -> Any:
+        """Return what ``prepare`` would."""
+
+    def step(self, posted: Posted) -> Step:
+        """Judge the member without asking for their history, if that can be."""
+        ...
+
+
 @dataclass(frozen=True)
 class Evaluator:
     """Named steps, called in the transaction of a posting."""
@@ -73,6 +119,7 @@ class Evaluator:
     evaluate: Evaluate
     split: Splits | None = None
     may_split: MaySplit | None = None
+    shortcut: Callable[[int, int], Shortcut] | None = None
 
 
 _registry: dict[str, Evaluator] = {}
@@ -101,6 +148,40 @@ def prepare(program_id: int) -> Prepared:
     return {e.name: e.prepare(program_id) for e in registered()}
 
 
+def shortcuts(program_id: int, member_id: int) -> dict[str, Shortcut]:
+    """Return each evaluator's part in a posting; those that have none prepare now."""
+    return {
+        e.name: e.shortcut(program_id, member_id)
+        if e.shortcut
+        else _Nothing(e.prepare(program_id))
+        for e in registered()
+    }
+
+
+def step(
+    parts: Mapping[str, Shortcut], posted: Posted
+) -> tuple[list[Command], Prepared]:
+    """Return what to write along with lines, and for whom that is not all."""
+    steps = {name: part.step(posted) for name, part in parts.items()}
+    commands = [command for step in steps.values() for command in step.commands]
+    return commands, {name: s.rest for name, s in steps.items() if not s.is_all}
+
+
+@dataclass(frozen=True)
+class _Nothing:
+    """The part of an evaluator that always looks at the whole member."""
+
+    known: Any
+    locks: Sequence[Ask] = ()
+    facts: Sequence[Ask] = ()
+
+    def prepared(self) -> Any:
+        return self.known
+
+    def step(self, posted: Posted) -> Step:
+        return Step(rest=self.known)
+
+
 def evaluate(
     program_id: int,
     member_ids: Sequence[int],
@@ -108,9 +189,13 @@ def evaluate(
     *,
     prepared: Prepared | None = None,
 ) -> None:
+    """Have locked members judged: by everybody, or by those who prepared for it."""
     for evaluator in registered():
-        known = (prepared or {}).get(evaluator.name)
-        evaluator.evaluate(program_id, member_ids, as_of, known)
+        if prepared is None:
+            evaluator.evaluate(program_id, member_ids, as_of, None)
+        elif evaluator.name in prepared:
+            known = prepared[evaluator.name]
+            evaluator.evaluate(program_id, member_ids, as_of, known)
 
 
 def split(

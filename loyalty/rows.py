@@ -1,17 +1,28 @@
-"""Writing thousands of rows without a model object for each.
+"""Writing rows without a model object for each, one row or thousands.
 
 ``bulk_create`` builds an object a row and an expression a value, which takes several
 times as long as the database does. These functions take plain values, have the
-model's fields adapt them, and send them all at once.
+model's fields adapt them, and send them all at once. What is written to several
+tables can be sent together: that takes one trip to PostgreSQL.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db import DEFAULT_DB_ALIAS, connections, models
+
+from .statements import in_one_trip
 
 Adapter = Callable[[Any], Any]
+
+
+class Command(NamedTuple):
+    """A statement that writes, with its values; ``many`` lists of them, one by one."""
+
+    sql: str
+    parameters: Any
+    many: bool = False
 
 
 def insert(
@@ -23,19 +34,86 @@ def insert(
     replace: Sequence[str] = (),
     unique: Sequence[str] = (),
 ) -> None:
-    """Insert ``rows``, whose values are those of the fields ``names``.
+    """Insert ``rows``; see ``inserting``."""
+    send(inserting(model, names, rows, lookups=lookups, replace=replace, unique=unique))
+
+
+def update(
+    model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Set the fields ``names`` of rows; each row ends with its primary key."""
+    send(updating(model, names, rows))
+
+
+def inserting(
+    model: type[models.Model],
+    names: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    lookups: dict[str, str] | None = None,
+    replace: Sequence[str] = (),
+    unique: Sequence[str] = (),
+) -> list[Command]:
+    """Return what inserts ``rows``, whose values are those of the fields ``names``.
 
     ``lookups`` says of a foreign key which unique field of the other model its values
-    are; the database looks the key up. Rows of which some refer to others among them are
-    written one after the other. Where a row has the same ``unique`` fields
+    are; the database looks the key up. Rows of which some refer to others among them
+    are written one after the other. Where a row has the same ``unique`` fields
     already, its fields ``replace`` are updated instead.
     """
+    looked_up = tuple((lookups or {}).items())
+    written = _insertion(
+        _vendor(), model, tuple(names), looked_up, tuple(replace), tuple(unique)
+    )
+    return _commands(written, rows)
+
+
+def updating(
+    model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> list[Command]:
+    return _commands(_change(_vendor(), model, tuple(names)), rows)
+
+
+def send(commands: Sequence[Command]) -> None:
+    """Run commands one after the other; PostgreSQL gets them in one message."""
+    if not commands:
+        return
+    connection: Any = connections[DEFAULT_DB_ALIAS]
+    with connection.cursor() as cursor:
+        if len(commands) > 1 and in_one_trip(connection):
+            compose = connection.ops.compose_sql
+            cursor.execute(";\n".join(compose(*command[:2]) for command in commands))
+            return
+        for sql, parameters, many in commands:
+            (cursor.executemany if many else cursor.execute)(sql, parameters)
+
+
+class _Written(NamedTuple):
+    """SQL for one row and for many; each ``{}`` was a value of the next field."""
+
+    for_one: str
+    for_many: str
+    #: Which places have values that the driver does not take as they are.
+    adapted: Sequence[tuple[int, Any]]
+    #: Rows refer to one another: each has to be there before the next.
+    one_by_one: bool
+
+
+@lru_cache
+def _insertion(
+    vendor: str,
+    model: type[models.Model],
+    names: Sequence[str],
+    lookups: Sequence[tuple[str, str]],
+    replace: Sequence[str],
+    unique: Sequence[str],
+) -> _Written:
     fields = _fields(model, names)
-    lookups = lookups or {}
+    targets = dict(lookups)
     places = []
     given = []
     for field in fields:
-        target = lookups.get(field.name)
+        target = targets.get(field.name)
         if target is None:
             places.append("{}")
             given.append(field)
@@ -57,88 +135,87 @@ def insert(
             for field in _fields(model, replace)
         )
         conflict = f" ON CONFLICT ({target}) DO UPDATE SET {assignments}"
-    _execute(
+    return _write(
         f"{into} VALUES ({', '.join(places)}){conflict}",
         f"{into} SELECT {', '.join(places)} FROM {{source}}{conflict}",  # noqa: S608
         given,
-        rows,
         one_by_one=any(
-            field.related_model is model for field in fields if field.name in lookups
+            field.related_model is model for field in fields if field.name in targets
         ),
     )
 
 
-def update(
-    model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> None:
-    """Set the fields ``names`` of rows; each row ends with its primary key."""
+@lru_cache
+def _change(vendor: str, model: type[models.Model], names: Sequence[str]) -> _Written:
     pk: Any = model._meta.pk
     fields = _fields(model, names)
     table = _q(model._meta.db_table)
     assignments = ", ".join(f"{_q(field.column)} = {{}}" for field in fields)
     setting = f"UPDATE {table} SET {assignments}"  # noqa: S608
     where = f"WHERE {table}.{_q(pk.column)} = {{}}"
-    _execute(
-        f"{setting} {where}",
-        f"{setting} FROM {{source}} {where}",
-        [*fields, pk],
-        rows,
+    return _write(
+        f"{setting} {where}", f"{setting} FROM {{source}} {where}", [*fields, pk]
     )
 
 
-def _execute(
-    for_one: str,
-    for_many: str,
-    fields: Sequence[Any],
-    rows: Iterable[Sequence[Any]],
-    *,
-    one_by_one: bool = False,
-) -> None:
-    """Run a statement for all rows; each ``{}`` in it is a value of the next field.
+def _write(
+    for_one: str, for_many: str, fields: Sequence[Any], *, one_by_one: bool = False
+) -> _Written:
+    names = [f"c{number}" for number in range(len(fields))]
+    arrays = ", ".join(f"%s::{_type(field)}[]" for field in fields)
+    return _Written(
+        for_one.format(*["%s"] * len(fields)),
+        for_many.format(
+            *[f"source.{name}" for name in names],
+            source=f"unnest({arrays}) AS source ({', '.join(names)})",
+        ),
+        [
+            (place, target)
+            for place, target in enumerate(map(_target, fields))
+            if not isinstance(target, models.IntegerField | models.CharField)
+        ],
+        one_by_one,
+    )
+
+
+def _commands(written: _Written, rows: Iterable[Sequence[Any]]) -> list[Command]:
+    """Return what runs a statement for all rows.
 
     PostgreSQL takes many rows as one array a column, in one statement; SQLite runs one
     for each of them, which costs it nothing.
     """
-    adapted = [(place, a) for place, f in enumerate(fields) if (a := _adapter(f))]
+    # The connection itself: a look-up in its proxy costs more than the adapting.
+    connection = connections[DEFAULT_DB_ALIAS]
+    adapters = [(place, _adapter(f, connection)) for place, f in written.adapted]
     parameters = []
     for row in rows:
         values = list(row)
-        for place, adapt in adapted:
+        for place, adapt in adapters:
             values[place] = adapt(values[place])
         parameters.append(values)
-    if not parameters:
-        return
-    sql = for_one.format(*["%s"] * len(fields))
-    with connection.cursor() as cursor:
-        if len(parameters) == 1:
-            cursor.execute(sql, parameters[0])
-        elif connection.vendor == "postgresql" and not one_by_one:
-            names = [f"c{n}" for n in range(len(fields))]
-            arrays = ", ".join(f"%s::{_type(field)}[]" for field in fields)
-            source = f"unnest({arrays}) AS source ({', '.join(names)})"
-            columns = [list(column) for column in zip(*parameters, strict=True)]
-            places = [f"source.{name}" for name in names]
-            cursor.execute(for_many.format(*places, source=source), columns)
-        else:
-            cursor.executemany(sql, parameters)
+    if connection.vendor != "postgresql":
+        return [Command(written.for_one, parameters, many=True)] if parameters else []
+    if len(parameters) < 2 or written.one_by_one:
+        return [Command(written.for_one, values) for values in parameters]
+    columns = [list(column) for column in zip(*parameters, strict=True)]
+    return [Command(written.for_many, columns)]
+
+
+def _target(field: Any) -> Any:
+    while field.is_relation:
+        field = field.target_field
+    return field
 
 
 def _type(field: Any) -> str:
-    while field.is_relation:
-        field = field.target_field
-    found = str(field.db_type(connection))
+    found = str(_target(field).db_type(connections[DEFAULT_DB_ALIAS]))
     # A cast would cut what is too long; the column refuses it.
     return "text" if found.startswith("varchar") else found
 
 
-def _adapter(field: Any) -> Adapter | None:
-    """Return what makes a field's values fit for the driver, or None if they are."""
-    while field.is_relation:
-        field = field.target_field
-    if isinstance(field, models.IntegerField | models.CharField):
-        return None
-    # The connection itself: a look-up in its proxy costs more than the adapting.
-    prepare = partial(field.get_db_prep_save, connection=connections[DEFAULT_DB_ALIAS])
+def _adapter(field: Any, connection: Any) -> Adapter:
+    """Return what makes a field's values fit for the driver."""
+    prepare = partial(field.get_db_prep_save, connection=connection)
     if not isinstance(field, models.DateTimeField):
         return prepare
     # A batch holds few instants, many times each.
@@ -150,4 +227,8 @@ def _fields(model: type[models.Model], names: Sequence[str]) -> list[Any]:
 
 
 def _q(name: str) -> str:
-    return connection.ops.quote_name(name)
+    return connections[DEFAULT_DB_ALIAS].ops.quote_name(name)
+
+
+def _vendor() -> str:
+    return connections[DEFAULT_DB_ALIAS].vendor

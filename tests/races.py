@@ -9,7 +9,20 @@ from typing import Any
 
 from django.db import connection
 
+from loyalty.models import Member
+from loyalty.points import accounts
+from loyalty.statements import Statement
+
 Act = Callable[[], Any]
+
+
+#: Members read as posting reads them, but for the lock: what controls put in its place.
+UNLOCKED = Statement(
+    accounts.MEMBER_FIELDS,
+    lambda program, *members: Member.objects.filter(
+        pk__in=members, program=program
+    ).order_by("pk"),
+)
 
 
 class Racers:

@@ -41,7 +41,13 @@ ACTIVE = Member.Status.ACTIVE
 
 def note(program_id: int, changes: Mapping[int, int], at: datetime) -> None:
     """Write down how many customers more or fewer hold tiers since an instant."""
-    rows.insert(
+    rows.send(noting(program_id, changes, at))
+
+
+def noting(
+    program_id: int, changes: Mapping[int, int], at: datetime
+) -> list[rows.Command]:
+    return rows.inserting(
         CountChange,
         ("program", "tier", "delta", "at"),
         [

@@ -11,7 +11,7 @@ from datetime import datetime
 from loyalty import points
 from loyalty.models import Member
 
-from . import facts, keeping, locks, rules, sets, stepping
+from . import facts, keeping, locks, rules, sets
 from .ladder import Ladder
 from .models import Standing, TierGroup
 from .sets import Move
@@ -46,10 +46,7 @@ def bring_up_to_date(
     folded: dict[int, Sequence[int]] = {}
     for group in groups:
         folded[group.pk] = ids
-        is_alone = len(locked) == 1 and not expired
-        if is_alone and stepping.step(group, ladders[group.pk], locked[0], as_of):
-            folded[group.pk] = []
-        elif sets.are_worth_it(locked) and sets.suit(ladders[group.pk]):
+        if sets.are_worth_it(locked) and sets.suit(ladders[group.pk]):
             folded[group.pk] = acted = facts.acted_on(ids, group)
             judged = sets.judge(group, ladders[group.pk], ids, as_of, excluding=acted)
             keeping.follow(group, ids, judged.moves, as_of)

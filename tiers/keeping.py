@@ -154,18 +154,27 @@ def _write_assignments(group: TierGroup, outcomes: Outcomes, as_of: datetime) ->
     for pk, member, *said in known.values_list("pk", "member_id", *SAID):
         stored.setdefault(member, {})[tuple(said)] = pk
     superseded: list[int] = []
-    new: list[tuple[Any, ...]] = []
+    new: list[tuple[int, tuple[Any, ...]]] = []
     for member, outcome in outcomes.items():
         there = stored.get(member, {})
         wanted = {_said(held) for held in outcome.held}
         superseded += [pk for said, pk in there.items() if said not in wanted]
-        new += [
-            (member, group.pk, as_of, *said) for said in wanted if said not in there
-        ]
+        new += [(member, said) for said in wanted if said not in there]
     if superseded:
         gone = TierAssignment.objects.filter(pk__in=superseded)
         gone.update(superseded_at=as_of)
-    rows.insert(TierAssignment, ("member", "group", "recorded_at", *SAID), new)
+    rows.send(inserting(group, new, as_of))
+
+
+def inserting(
+    group: TierGroup, held: Sequence[tuple[int, tuple[Any, ...]]], as_of: datetime
+) -> list[rows.Command]:
+    """Return what writes intervals of members; each says what ``SAID`` names."""
+    return rows.inserting(
+        TierAssignment,
+        ("member", "group", "recorded_at", *SAID),
+        [(member, group.pk, as_of, *said) for member, said in held],
+    )
 
 
 def _said(held: ladder.Held) -> tuple[Any, ...]:

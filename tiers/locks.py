@@ -11,27 +11,46 @@ publication waiting for ever, and sharing it writes nothing. On SQLite the one w
 is alone anyway.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.db import connection
+
+from loyalty.statements import Ask, Statement, ask, columns_of, instances
 
 from .models import TierGroup
 
 #: What the number of a program is looked up in, among all advisory locks.
 SPACE = 973
 
+_COLUMNS = columns_of(TierGroup)
+_GROUPS = Statement(
+    _COLUMNS,
+    lambda program: TierGroup.objects.kept().filter(program=program).order_by("pk"),
+)
+
 
 def share(program_id: int) -> list[TierGroup]:
     """Return a program's groups, which no publication changes before the end of
     this transaction."""
-    _lock("pg_advisory_xact_lock_shared", program_id)
-    return _groups(program_id)
+    asked = sharing(program_id)
+    ask(asked)
+    return groups_in(asked)
+
+
+def sharing(program_id: int) -> list[Ask]:
+    """Return what takes the shared lock, and then reads the groups."""
+    return _asking("pg_advisory_xact_lock_shared", program_id)
+
+
+def groups_in(answered: Sequence[Ask]) -> list[TierGroup]:
+    return instances(TierGroup, _COLUMNS, answered[-1].rows)
 
 
 def hold(program_id: int) -> list[TierGroup]:
     """Return a program's groups once nobody posts, judges or publishes."""
-    _lock("pg_advisory_xact_lock", program_id)
-    return _groups(program_id)
+    asked = _asking("pg_advisory_xact_lock", program_id)
+    ask(asked)
+    return groups_in(asked)
 
 
 def hold_names() -> None:
@@ -40,21 +59,19 @@ def hold_names() -> None:
     Comes before all other locks of whoever takes it.
     """
     # No program has the number 0.
-    _lock("pg_advisory_xact_lock", 0)
+    ask(_asking("pg_advisory_xact_lock", 0)[:-1])
 
 
 def hold_groups(group_ids: Iterable[int]) -> None:
     """Hold the programs of some groups, in one order."""
     groups = TierGroup.objects.filter(pk__in=set(group_ids)).order_by("program")
     for program_id in groups.values_list("program", flat=True).distinct():
-        _lock("pg_advisory_xact_lock", program_id)
+        ask(_asking("pg_advisory_xact_lock", program_id)[:-1])
 
 
-def _lock(function: str, program_id: int) -> None:
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {function}(%s, %s)", [SPACE, program_id])
-
-
-def _groups(program_id: int) -> list[TierGroup]:
-    return list(TierGroup.objects.kept().filter(program=program_id).order_by("pk"))
+def _asking(function: str, program_id: int) -> list[Ask]:
+    groups = _GROUPS.of(program_id)
+    if connection.vendor != "postgresql":
+        return [groups]
+    # In this order: the groups are those that there are once the lock is held.
+    return [Ask(f"SELECT {function}(%s, %s)", [SPACE, program_id]), groups]

@@ -9,7 +9,17 @@ from loyalty import evaluators
 from loyalty import registration as loyalty
 from loyalty.programs import switch_followers
 
-from . import counts, guards, judging, locks, rates, rulesets, soundness, wording
+from . import (
+    counts,
+    guards,
+    judging,
+    locks,
+    rates,
+    rulesets,
+    soundness,
+    stepping,
+    wording,
+)
 from .models import (
     Tier,
     TierGroup,
@@ -65,6 +75,7 @@ def register() -> None:
             evaluate=judging.bring_up_to_date,
             split=rates.split,
             may_split=rates.may_split,
+            shortcut=stepping.Shortcut,
         )
     )
     guards.register()

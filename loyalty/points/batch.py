@@ -106,7 +106,7 @@ def _post_round(
     ledger.hold(activity.member_id for activity in part)
     # The clock is read under the locks: along a chain, time never runs backwards.
     at = at or timezone.now()
-    ledger.read(at)
+    ledger.look(at)
     decided = list(decide_all(ledger, part, source=source, by=by, at=at))
     if apart:
         split(ledger, ledger.requests, at=at)

@@ -130,7 +130,7 @@ def _try_chunk(
     ledger = Ledger(program_id)
     ledger.hold(activity.member_id for activity in part)
     at = at or timezone.now()
-    ledger.read(at)
+    ledger.look(at)
     for outcome in decide_all(ledger, part, source=source, by=by, at=at):
         report._note(outcome)
     ledger.write(at=at)

@@ -5,38 +5,20 @@ activity in turn on the balances as the ones before have left them, write it all
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
-
 from .. import chain, evaluators, lots, rows
 from ..errors import InvalidPosting, MemberClosed, PostingRefused
-from ..models import Balance, Member, Membership, PointsEntry
-from . import deciding, expiring, requests
+from ..models import Balance, Member, PointsEntry
+from ..rows import Command
+from ..statements import Ask
+from . import accounts, deciding, expiring, requests
+from .accounts import CHANGING, Account
 from .asking import EXPIRY, Activity, Asked, Kind
 from .deciding import Draft
 from .requests import Posted, Request
-from .rules import Book, read_book
-
-
-@dataclass(slots=True)
-class Account:
-    """A locked member, with the balances as they will be once all is written."""
-
-    member: Member
-    belongs: bool
-    balances: dict[int, int]
-    touched: set[int] = field(default_factory=set)
-    #: What the member's row says of the next expiry.
-    due_before: datetime | None = None
-    #: The lines of balances that expire, by definition.
-    shelves: dict[int, expiring.Shelf] = field(default_factory=dict)
-    #: Whether a line came that may change what has expired, or what expires next.
-    is_behind: bool = False
-    #: What expired by itself, asked for by nobody.
-    expiry: tuple[Request, list[Posted]] | None = None
+from .rules import Book
 
 
 class Ledger:
@@ -53,40 +35,24 @@ class Ledger:
         self.links: list[tuple[chain.Link, str]] = []
         self.recorded_at: datetime | None = None
 
-    def hold(self, member_ids: Iterable[int]) -> None:
-        """Lock members in the order of their keys, whoever else does the same."""
-        ids = sorted(set(member_ids))
-        members = list(
-            Member.objects.select_for_update(no_key=True)
-            .filter(pk__in=ids, program=self.program_id)
-            .order_by("pk")
+    def hold(
+        self,
+        member_ids: Iterable[int],
+        *,
+        before: Sequence[Ask] = (),
+        after: Sequence[Ask] = (),
+    ) -> None:
+        """Lock members, and read what is true of them; ask for more on the way."""
+        self.book, self.accounts = accounts.hold(
+            self.program_id, member_ids, before=before, after=after
         )
-        self.accounts = {
-            m.pk: Account(m, False, {}, due_before=m.expires_next_at) for m in members
-        }
 
-    def read(self, at: datetime) -> None:
-        """Read what is true of the held members.
-
-        These are queries of their own, after the lock: joined to the locking one,
-        they would show what was true before the wait for it.
-        """
-        self.book = read_book(self.program_id)
+    def look(self, at: datetime) -> None:
+        """Take what was read as it is at an instant."""
         # What is recorded today is not recorded on a day that is sealed.
         self.recorded_at = max(at, self.book.sealed_until or at)
-        held = list(self.accounts)
-        present = Membership.objects.filter(
-            Q(ended_at__isnull=True) | Q(ended_at__gt=at),
-            member__in=held,
-            started_at__lte=at,
-        )
-        for member_id in present.values_list("member_id", flat=True):
-            self.accounts[member_id].belongs = True
-        balances = Balance.objects.filter(member__in=held)
-        for member_id, definition_id, amount in balances.values_list(
-            "member_id", "balance_definition_id", "amount"
-        ):
-            self.accounts[member_id].balances[definition_id] = amount
+        for account in self.accounts.values():
+            account.look(at)
         self.calendar = expiring.calendar_of(self.program_id, self.book)
         if self.calendar:
             self._read_shelves(at)
@@ -156,7 +122,7 @@ class Ledger:
             )
         else:
             drafts = deciding.corrections_of(asked, book=self.book, at=at)
-        if not account.belongs:
+        if account.belongs_since is None:
             deciding.refuse_credits_to_strangers(drafts, str(account.member))
         return drafts
 
@@ -195,6 +161,12 @@ class Ledger:
             due += [move.at for move in later]
         account.member.expires_next_at = min(due, default=None)
         account.is_behind = False
+
+    def catch_up(self, at: datetime) -> None:
+        """Settle the accounts that wait for it."""
+        for account in self.accounts.values():
+            if account.is_behind:
+                self.settle(account, at)
 
     def _expire(self, account: Account, draft: Draft) -> None:
         member = account.member
@@ -271,15 +243,20 @@ class Ledger:
         )
         account.is_behind = True
 
-    def write(self, *, at: datetime) -> None:
-        """Write requests, lines, balances, chain heads and marks."""
-        for account in self.accounts.values():
-            if account.is_behind:
-                self.settle(account, at)
-        requests.write(self.program_id, self.requests, at=self.recorded_at or at)
-        self._write_lines()
+    def write(
+        self, *, at: datetime, also: Sequence[Command] = (), is_judged: bool = False
+    ) -> None:
+        """Write requests, lines, balances, chain heads and marks, in one trip.
+
+        Members whose lines have been judged have no mark; ``also`` is what follows.
+        """
+        self.catch_up(at)
+        commands = requests.writing(
+            self.program_id, self.requests, at=self.recorded_at or at
+        )
+        commands += self._writing_lines()
         touched = [account for account in self.accounts.values() if account.touched]
-        rows.insert(
+        commands += rows.inserting(
             Balance,
             ("member", "balance_definition", "amount", "updated_at"),
             (
@@ -290,22 +267,18 @@ class Ledger:
             unique=("member", "balance_definition"),
             replace=("amount", "updated_at"),
         )
-        rows.update(
+        commands += rows.updating(
             Member,
-            (
-                "chain_length",
-                "chain_head",
-                "expires_next_at",
-                "flagged_at",
-                "marked_at",
-            ),
+            CHANGING,
             (
                 (
                     member.chain_length,
                     member.chain_head,
                     member.expires_next_at,
                     member.flagged_at,
-                    _marked_at(member, at) if account.touched else member.marked_at,
+                    _marked_at(member, at)
+                    if account.touched and not is_judged
+                    else member.marked_at,
                     member.pk,
                 )
                 for account in self.accounts.values()
@@ -313,12 +286,13 @@ class Ledger:
                 or account.touched
             ),
         )
+        rows.send([*commands, *also])
 
-    def _write_lines(self) -> None:
+    def _writing_lines(self) -> list[Command]:
         # Most lines refer to no other: looking that up would cost them time.
         refers = any(link.reverses or link.concerns for link, _ in self.links)
         more = ("reverses", "concerns") if refers else ()
-        rows.insert(
+        return rows.inserting(
             PointsEntry,
             ENTRY_FIELDS + more,
             (_values(link, hash_, more) for link, hash_ in self.links),

@@ -72,15 +72,16 @@ def complete(request: PointsRequest, *, at: datetime | None = None) -> Posting:
     A refusal leaves it pending: the member may have enough a little later.
     """
     with transaction.atomic():
-        ledger, at = locked(request.program_id, request.member_id or 0, at=at)
+        held = locked(request.program_id, request.member_id or 0, at=at)
+        at = held.at
         # After the member, as everywhere; whoever settles it meanwhile is seen.
         row = PointsRequest.objects.select_for_update(no_key=True).get(pk=request.pk)
         if row.status == Status.PENDING and _ends(row) > at:
-            posted = ledger.enter(requests.activity_of(row), row, at=at)
+            posted = held.ledger.enter(requests.activity_of(row), row, at=at)
             requests.complete(row, posted)
-            split(ledger, [row], at=at)
+            split(held.ledger, [row], at=at)
             _settle(row, Status.COMPLETED, at=at)
-            finish(ledger, row.member_id or 0, at=at)
+            finish(held)
             return requests.outcome(row, replayed=False)
         if row.status == Status.PENDING:
             _settle(row, Status.EXPIRED, at=at)

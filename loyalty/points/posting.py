@@ -1,6 +1,7 @@
 """The one way to post one thing: once per reference, under the member's lock."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.utils import timezone
 
 from .. import evaluators
 from ..models import Member, PointsEntry
+from ..statements import Ask
 from . import asking, requests
 from .asking import Activity, Asked
 from .ledger import Ledger
@@ -32,17 +34,18 @@ def post(
     """
     asking.check_source(source)
     asking.check(asked, now=at or timezone.now())
-    reference = asked.reference
+    known = requests.FIND.of(program_id, source, asked.reference)
     try:
         with transaction.atomic():
-            first = requests.find(program_id, source, reference)
+            posting = locked(program_id, asked.member_id, at=at, also=[known])
+            first = requests.found(known.rows)
             if first is None:
                 request = requests.new(asked, source=source, by=by)
                 request.expires_at = pending_until
-                _write(program_id, asked, request, at=at)
+                _write(posting, asked, request)
     except IntegrityError:
         # The same reference came twice at once, and the other one was faster.
-        first = requests.find(program_id, source, reference)
+        first = requests.find(program_id, source, asked.reference)
         if first is None:
             raise
     if first is not None:
@@ -51,31 +54,42 @@ def post(
     return requests.outcome(request, replayed=False)
 
 
-def _write(
-    program_id: int, asked: Asked, request: Request, *, at: datetime | None
-) -> None:
-    """Post what is new; locks go groups first, then the member."""
-    ledger, at = locked(program_id, asked.member_id, at=at)
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A ledger that holds one member, the instant at which it does, and what whoever
+    judges members has learned on the way."""
+
+    ledger: Ledger
+    member_id: int
+    at: datetime
+    parts: dict[str, evaluators.Shortcut]
+
+
+def _write(held: Held, asked: Asked, request: Request) -> None:
     if request.expires_at and isinstance(asked, Activity):
-        ledger.promise(asked, request, at=at)
+        held.ledger.promise(asked, request, at=held.at)
     else:
-        ledger.post(asked, request, at=at)
-        split(ledger, [request], at=at)
-    finish(ledger, asked.member_id, at=at)
+        held.ledger.post(asked, request, at=held.at)
+        split(held.ledger, [request], at=held.at)
+    finish(held)
 
 
 def locked(
-    program_id: int, member_id: int, *, at: datetime | None
-) -> tuple[Ledger, datetime]:
-    """Return a ledger that holds a member, and the instant at which it does."""
-    prepared = evaluators.prepare(program_id)
+    program_id: int, member_id: int, *, at: datetime | None, also: Sequence[Ask] = ()
+) -> Held:
+    """Hold a member; locks go groups first, then the member. Ask ``also`` after them."""
     ledger = Ledger(program_id)
-    ledger.prepared = prepared
-    ledger.hold([member_id])
+    parts = evaluators.shortcuts(program_id, member_id)
+    ledger.hold(
+        [member_id],
+        before=[ask for part in parts.values() for ask in part.locks],
+        after=[*also, *(ask for part in parts.values() for ask in part.facts)],
+    )
     # The clock is read under the lock: along a chain, time never runs backwards.
     at = at or timezone.now()
-    ledger.read(at)
-    return ledger, at
+    ledger.prepared = {name: part.prepared() for name, part in parts.items()}
+    ledger.look(at)
+    return Held(ledger, member_id, at, parts)
 
 
 def split(ledger: Ledger, made: Iterable[requests.Made], *, at: datetime) -> None:
@@ -101,13 +115,24 @@ def split(ledger: Ledger, made: Iterable[requests.Made], *, at: datetime) -> Non
             request.outcome["shares"] = [list(share) for share in of_member]
 
 
-def finish(ledger: Ledger, member_id: int, *, at: datetime) -> None:
-    """Write what the ledger holds, and have the member judged if anything was."""
-    ledger.write(at=at)
-    if ledger.links:
-        evaluators.evaluate(
-            ledger.program_id, [member_id], at, prepared=ledger.prepared
-        )
+def finish(held: Held) -> None:
+    """Write what the ledger holds, and have the member judged if anything was.
+
+    Who can be judged by the lines alone is written along with them; everybody else
+    is marked, and judged by what is written then.
+    """
+    ledger, at = held.ledger, held.at
+    ledger.catch_up(at)
+    account = ledger.accounts.get(held.member_id)
+    if account is None or not ledger.links:
+        ledger.write(at=at)
+        return
+    lines = [link for link, _ in ledger.links]
+    posted = evaluators.Posted(account.member, account.belongs_since, lines, at)
+    commands, rest = evaluators.step(held.parts, posted)
+    ledger.write(at=at, also=commands, is_judged=not rest)
+    if rest:
+        evaluators.evaluate(ledger.program_id, [held.member_id], at, prepared=rest)
 
 
 def settle(member_ids: Iterable[int], at: datetime) -> int:
@@ -124,7 +149,7 @@ def settle(member_ids: Iterable[int], at: datetime) -> int:
         return 0
     ledger = Ledger(program_id)
     ledger.hold(ids)
-    ledger.read(at)
+    ledger.look(at)
     ledger.write(at=at)
     return len(ledger.links)
 
@@ -163,7 +188,7 @@ def follow_terms(definition_id: int, *, since: datetime, at: datetime) -> int:
         part = found[start : start + CHUNK]
         ledger = Ledger(part[0][1])
         ledger.hold(pk for pk, _ in part)
-        ledger.read(at)
+        ledger.look(at)
         for account in ledger.accounts.values():
             account.is_behind = ledger.calendar is not None
         ledger.write(at=at)

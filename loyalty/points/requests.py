@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from .. import rows
+from .. import rows, statements
 from ..errors import KEPT, PostingRefused, ReferenceReused
 from ..evaluators import Share
 from ..models import PointsEntry, PointsRequest
@@ -78,10 +78,22 @@ class Request:
 Made = Request | PointsRequest
 
 
+COLUMNS = statements.columns_of(PointsRequest)
+#: By program, source and reference.
+FIND = statements.Statement(
+    COLUMNS,
+    lambda program, source, reference: PointsRequest.objects.filter(
+        program=program, source=source, reference=reference
+    ).order_by(),
+)
+
+
 def find(program_id: int, source: str, reference: str) -> PointsRequest | None:
-    return PointsRequest.objects.filter(
-        program=program_id, source=source, reference=reference
-    ).first()
+    return found(FIND.run(program_id, source, reference))
+
+
+def found(rows: list[Any]) -> PointsRequest | None:
+    return next(iter(statements.instances(PointsRequest, COLUMNS, rows)), None)
 
 
 def new(asked: Asked, *, source: str, by: Any) -> Request:
@@ -192,10 +204,12 @@ def outcome(request: Made, *, replayed: bool) -> Posting:
     )
 
 
-def write(program_id: int, requests: list[Request], *, at: datetime) -> None:
+def writing(
+    program_id: int, requests: list[Request], *, at: datetime
+) -> list[rows.Command]:
     # By reference: two batches that share some wait for each other in one order.
     requests.sort(key=lambda request: (request.source, request.reference))
-    rows.insert(
+    return rows.inserting(
         PointsRequest,
         (
             "uuid",

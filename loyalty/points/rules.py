@@ -6,9 +6,10 @@ Plain Python over what the versions of a balance definition say.
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
-from django.db.models import Q, Subquery
+from django.db.models import F, OuterRef, Q, Subquery
 
 from approvals.text import comparable
 
@@ -27,6 +28,7 @@ from ..models import (
     LedgerSeal,
     PointsEntry,
 )
+from ..statements import Statement
 from .asking import MAX_AMOUNT
 
 BuiltIn = BalanceDefinition.BuiltIn
@@ -78,8 +80,8 @@ class Book:
     sealed_until: datetime | None = None
 
 
-def read_book(program_id: int) -> Book:
-    """Return the rules of a program's balance definitions, in one query.
+def _versions(program_id: int) -> Any:
+    """Return the versions that make up a program's book.
 
     Credits keep the term under which they were earned, so versions that had one are
     read as well when they are not live any more.
@@ -90,17 +92,58 @@ def read_book(program_id: int) -> Book:
         | (Q(live_from__isnull=False, operation="SET") & lasting),
         balance_definition__program=program_id,
     )
-    seals = LedgerSeal.objects.filter(program=program_id).order_by("-day")
+    seals = LedgerSeal.objects.filter(program=OuterRef("balance_definition__program"))
+    return versions.annotate(
+        scale=F("balance_definition__scale"),
+        built_in=F("balance_definition__built_in"),
+        sealed_until=Subquery(seals.order_by("-day").values("ends_at")[:1]),
+    )
+
+
+#: One query for all of it.
+BOOK = Statement(
+    (
+        "balance_definition_id",
+        "scale",
+        "built_in",
+        "sealed_until",
+        "status",
+        "name",
+        "minimum",
+        "maximum",
+        "credit_limit",
+        "debit_limit",
+        "overtaking",
+        "credit_rounding",
+        "debit_rounding",
+        "availability_value",
+        "availability_unit",
+        "availability_end",
+        "expires_on",
+        "live_from",
+        "live_until",
+        "based_on_id",
+    ),
+    _versions,
+)
+
+
+def read_book(program_id: int) -> Book:
+    """Return the rules of a program's balance definitions."""
+    return book_of(tuple(BOOK.run(program_id)))
+
+
+@lru_cache(maxsize=256)
+def book_of(versions: tuple[Any, ...]) -> Book:
+    """Return what versions come to; while they say the same, it is made once."""
     book = Book()
-    for version in versions.select_related("balance_definition").annotate(
-        sealed_until=Subquery(seals.values("ends_at")[:1])
-    ):
-        definition = version.balance_definition
+    for version in versions:
+        definition_id = version.balance_definition_id
         book.sealed_until = version.sealed_until
-        if version.status == version.Status.LIVE:
-            book.rules[definition.pk] = _rules(version, definition)
+        if version.status == BalanceDefinitionVersion.Status.LIVE:
+            book.rules[definition_id] = _rules(version)
         if version.availability_value or version.expires_on:
-            book.terms.setdefault(definition.pk, []).append(_term(version))
+            book.terms.setdefault(definition_id, []).append(_term(version))
     return book
 
 
@@ -131,12 +174,12 @@ def to_units(amount: Decimal | str, rules: Rules, kind: str) -> int:
     return amounts.to_units(amount, rules.scale, rounding)
 
 
-def _rules(version: Any, definition: BalanceDefinition) -> Rules:
+def _rules(version: Any) -> Rules:
     return Rules(
-        definition_id=definition.pk,
+        definition_id=version.balance_definition_id,
         name=version.name,
-        scale=definition.scale,
-        built_in=definition.built_in,
+        scale=version.scale,
+        built_in=version.built_in,
         minimum=version.minimum,
         maximum=version.maximum,
         credit_limit=version.credit_limit,

@@ -11,11 +11,11 @@ from approvals import triggers
 from loyalty import points
 from loyalty.errors import AlreadyReversed, NotPending, PostingRefused
 from loyalty.models import Balance, Member, PointsEntry, PointsRequest
-from loyalty.points import phases
-from loyalty.points.ledger import Account, Ledger
+from loyalty.points import accounts, phases
+from loyalty.points.ledger import Ledger
 from tests import factories
 from tests.counts import count
-from tests.races import racers
+from tests.races import UNLOCKED, racers
 
 from .stories import SHOP, balance_of, set_rules
 
@@ -78,12 +78,8 @@ def test_without_lock_and_trigger_an_entry_is_reversed_twice(
 ):
     """The control: both safeguards away, and two reversals of one line succeed."""
 
-    def hold(self, member_ids):
-        found = Member.objects.filter(pk__in=list(member_ids))
-        self.accounts = {m.pk: Account(m, False, {}) for m in found}
-
     number_lines_apart(monkeypatch)
-    monkeypatch.setattr(Ledger, "hold", hold)
+    monkeypatch.setattr(accounts, "HELD", UNLOCKED)
     triggers.uninstall(connection)
     twice = 0
     try:
@@ -107,15 +103,15 @@ def test_without_lock_and_trigger_an_entry_is_reversed_twice(
 
 def number_lines_apart(monkeypatch):
     """Take the numbers of lines, which are a safeguard too, out of the way."""
-    read = Ledger.read
+    look = Ledger.look
 
-    def read_apart(self, at):
-        read(self, at)
+    def look_apart(self, at):
+        look(self, at)
         for account in self.accounts.values():
             account.member.chain_length += PointsEntry.objects.count() * 7
             account.member.chain_length += id(self) % 100_000
 
-    monkeypatch.setattr(Ledger, "read", read_apart)
+    monkeypatch.setattr(Ledger, "look", look_apart)
 
 
 def test_a_request_that_is_completed_and_cancelled_at_once_does_one(program, stars):

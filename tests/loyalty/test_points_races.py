@@ -15,11 +15,12 @@ from django.db.models import Sum
 
 from loyalty import points
 from loyalty.errors import InsufficientPoints
-from loyalty.models import Balance, Member, PointsEntry, PointsRequest
-from loyalty.points import requests
-from loyalty.points.ledger import Account, Ledger
+from loyalty.models import Balance, PointsEntry, PointsRequest
+from loyalty.points import accounts, requests
+from loyalty.points.ledger import Ledger
 from tests import factories
 from tests.counts import count
+from tests.races import UNLOCKED
 
 pytestmark = [
     pytest.mark.postgres,
@@ -75,14 +76,10 @@ def test_six_who_redeem_at_once_never_overdraw(program, stars):
 def test_without_the_lock_they_do(program, stars, monkeypatch):
     together = threading.Barrier(6)
 
-    def hold(self, member_ids):
-        found = Member.objects.filter(pk__in=list(member_ids))
-        self.accounts = {m.pk: Account(m, False, {}) for m in found}
+    look = Ledger.look
 
-    read = Ledger.read
-
-    def read_together(self, at):
-        read(self, at)
+    def look_together(self, at):
+        look(self, at)
         together.wait(10)
 
     problems = 0
@@ -90,8 +87,8 @@ def test_without_the_lock_they_do(program, stars, monkeypatch):
         member = factories.make_member(program)
         points.earn(member, stars, 100, reference=f"earn-{number}", **SHOP)
         with monkeypatch.context() as broken:
-            broken.setattr(Ledger, "hold", hold)
-            broken.setattr(Ledger, "read", read_together)
+            broken.setattr(accounts, "HELD", UNLOCKED)
+            broken.setattr(Ledger, "look", look_together)
             # The second safeguard: two lines cannot be a member's second one.
             drop_line_numbers()
             results = at_once(
@@ -190,16 +187,16 @@ def test_one_refusal_from_four_threads_is_the_same_for_all(program, stars):
 def test_without_the_constraint_twins_have_more_than_one_effect(
     program, stars, monkeypatch
 ):
-    """Looking first is not enough: two look, neither sees, both write."""
+    """Looking first is not enough: who looks sees what was posted as it was named."""
     member = factories.make_member(program)
-    write = requests.write
+    writing = requests.writing
 
     def forget(program_id, written, **fields):
         # A source of its own for each request is a constraint that never bites.
         written[0].source += f"-{written[0].uuid}"
-        write(program_id, written, **fields)
+        return writing(program_id, written, **fields)
 
-    monkeypatch.setattr(requests, "write", forget)
+    monkeypatch.setattr(requests, "writing", forget)
     results = four_twins(member, stars, "order")
     assert len({result.request for result in results}) > 1, "This test proves nothing."
 

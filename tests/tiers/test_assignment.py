@@ -180,7 +180,7 @@ def test_a_tick_looks_at_nobody_when_nothing_is_due(
     # begin, groups held, counts (savepoint, tiers, notes, live tiers, status, update,
     # release), the program's row, commit; then the last snapshot's day and the time
     # zone
-    with django_assert_num_queries(22 + LOCKS[connection.vendor]):
+    with django_assert_num_queries(22):
         report = assignment.recalculate(member.program, as_of=NOW)
     assert report.members == 0
 
@@ -195,12 +195,8 @@ def test_a_chunk_costs_the_same_queries_for_few_and_for_many(
     # groups, members; entries, memberships, acts by hand; assignments, standings,
     # newcomers' statuses; write: assignments, standings, notes of counts; events:
     # program, live tiers; clear marks
-    with django_assert_num_queries(14 + LOCKS[connection.vendor]):
+    with django_assert_num_queries(14):
         judging.bring_up_to_date(group.program_id, ids[1:], NOW)
-
-
-#: SQLite's writer is alone; elsewhere a lock is a statement.
-LOCKS = {"postgresql": 1, "sqlite": 0}
 
 
 def test_running_twice_changes_nothing(member: Member) -> None:

@@ -17,8 +17,8 @@ from loyalty.errors import PostingRefused
 from loyalty.models import Member
 from tests import factories
 from tests.counts import count as times
-from tiers import facts, verification
-from tiers.models import Standing, TierGroup
+from tiers import counts, facts, judging, verification
+from tiers.models import Standing, TierAssignment, TierEvent, TierGroup
 
 pytestmark = pytest.mark.postgres
 
@@ -45,6 +45,61 @@ def test_posting_on_time_reads_no_history(member: Member) -> None:
     assert standing.qualifying_points == 610
     assert standing.drops_at == NOW.replace(year=2027, hour=0)
     assert standing.evaluated_at == NOW + timedelta(hours=1)
+
+
+def test_a_step_to_another_tier_leaves_what_the_whole_history_would(
+    member: Member,
+) -> None:
+    """Up and down again, by what is posted alone: no statement judges the history."""
+    definition = factories.definition_of(member.program)
+    with time_machine.travel(NOW, tick=False):
+        factories.earn(member, 100)
+    with mock.patch.object(
+        judging, "bring_up_to_date", side_effect=AssertionError
+    ) as judged:
+        for n, amount in enumerate((900, -600, 5000, -5300)):
+            with time_machine.travel(NOW + timedelta(hours=n + 1), tick=False):
+                points.adjust(
+                    member,
+                    definition,
+                    amount,
+                    reference=str(n),
+                    source="tests",
+                    by=None,
+                )
+    assert not judged.called
+    assert [
+        (held.tier.serial_number, held.reason, held.amount)
+        for held in TierAssignment.objects.known_now()
+        .filter(member=member, valid_from__gt=NOW)
+        .order_by("valid_from")
+    ] == [
+        (3, "UPGRADED", 1000),
+        (1, "DOWNGRADED", 400),
+        (3, "UPGRADED", 5400),
+        (1, "DOWNGRADED", 100),
+    ]
+    assert list(verification.standings(member.program_id, [member.pk])) == []
+    events = TierEvent.objects.filter(member=member, occurred_at__gt=NOW)
+    assert events.count() == 4
+    assert not counts._differs(member.program)
+
+
+def test_what_a_step_needs_to_know_takes_two_trips(
+    member: Member, django_assert_num_queries: Any
+) -> None:
+    with time_machine.travel(NOW, tick=False):
+        factories.earn(member, 600)
+    later = NOW + timedelta(hours=1)
+    definition = factories.definition_of(member.program)
+    asked: dict[str, Any] = {"reference": "r", "source": "tests", "by": None}
+    with time_machine.travel(later, tick=False), transaction.atomic():
+        # Savepoint and release; all that is locked and read, all that is written.
+        with django_assert_num_queries(4):
+            points.earn(member, definition, 1, **asked)
+        # The answer of before, for the price of reading.
+        with django_assert_num_queries(3):
+            points.earn(member, definition, 1, **asked)
 
 
 def test_nothing_is_forgotten_that_waited_to_be_judged(member: Member) -> None:

@@ -17,8 +17,7 @@ from rest_framework.request import Request
 
 from loyalty.models import KeyHolder, Program
 from loyalty.models.keys import granted
-
-from .statements import Statement
+from loyalty.statements import Statement
 
 
 def programs_for(request: Request) -> Any:

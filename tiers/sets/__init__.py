@@ -19,9 +19,9 @@ SQLite has no arrays to look instants and amounts up in: there, members are fold
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from django.db import connection
 
@@ -30,17 +30,20 @@ from loyalty.models import Member
 from .. import ladder as rules
 from ..ladder import Ladder
 from ..models import TierGroup
-from .statements import LOWEST, Ids, counting, dropping, judging, values_of
+from .statements import LOWEST, Ids, counting, judging, values_of
+from .steps import Step, ending, standing
 
 __all__ = [
     "LOWEST",
     "Ids",
     "Judged",
     "Move",
+    "Step",
     "are_worth_it",
-    "drops_at",
+    "ending",
     "histogram",
     "judge",
+    "standing",
     "suit",
 ]
 
@@ -128,19 +131,3 @@ def histogram(
     with connection.cursor() as cursor:
         cursor.execute(counting(ladder), values)
         return dict(cursor.fetchall())
-
-
-def drops_at(
-    ladder: Ladder, member: int, amount: int, least: int, as_of: datetime
-) -> datetime | None:
-    """Return when an amount falls below ``least`` if nothing more is earned."""
-    if ladder.measure.kind != "WINDOW":
-        return None
-    # Only what is in the window now can leave it.
-    current = replace(ladder, starts_at=as_of)
-    values = values_of([current], [member], as_of, ())
-    values |= {"amount": amount, "least": least}
-    with connection.cursor() as cursor:
-        cursor.execute(dropping(ladder.measure, ladder.zone), values)
-        [found] = cursor.fetchone()
-    return cast(datetime | None, found)

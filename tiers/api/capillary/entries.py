@@ -24,11 +24,11 @@ from django.db.models import (
 )
 
 from loyalty.models import BalanceDefinition, Program, ProgramVersion
+from loyalty.statements import Statement
 from tiers.models import Tier, TierGroupVersion, TierVersion
 from tiers.models.tiers import unique_id
 
 from ..access import sees_drafts
-from ..statements import Statement
 from .words import CONDITIONS, MONTHS, NOT_SET, SAME_AS_ELIGIBILITY, TRACKER, kpi_type
 
 BuiltIn = BalanceDefinition.BuiltIn

@@ -13,10 +13,10 @@ from django.contrib.auth.models import User
 from django.db.models import BigIntegerField, F, Q, QuerySet
 
 from loyalty.models import Program
+from loyalty.statements import Statement
 from tiers.models import Tier, TierVersion
 
 from ..errors import UnknownTier
-from ..statements import Statement
 from .entries import COLUMNS, Entry, entries, matching, read, versions_of
 from .words import SAME_AS_ELIGIBILITY
 
