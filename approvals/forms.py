@@ -94,6 +94,9 @@ class StrictJSONField(forms.JSONField):
     default_error_messages = {"invalid": "This is not valid JSON."}
 
     def to_python(self, value: Any) -> Any:
+        if value is None:
+            # The field was not in what was sent at all.
+            return self.empty_value
         if isinstance(value, str):
             if not value.strip():
                 return self.empty_value

@@ -482,6 +482,17 @@ def test_92_json_that_cannot_be_kept_is_an_error_beside_the_field(
     assert "meta" in errors(edit(maya, draft, meta=value))
 
 
+def test_92_a_form_without_its_json_is_as_good_as_an_empty_one(
+    program: Program, maya: User
+) -> None:
+    draft = lifecycle.draft_change(program.versions.live().get(), by=maya)
+    client = as_(maya)
+    url = ui.change_url(draft)
+    said = form_data(client.get(url))
+    del said["meta"]
+    assert client.post(url, said).status_code == 302
+
+
 @pytest.mark.parametrize(
     "value", ["1_000", "１２", "1e3", "0x10", "1.5", " 1 2 ", "٣", "--1", "9" * 40]
 )
