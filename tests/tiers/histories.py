@@ -7,6 +7,7 @@ windows end as others begin, and things happen at one and the same instant.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import get_args
 
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ from tiers.ladder import (
     Test,
     Validity,
 )
+from tiers.ladder.words import Bound, Destination, RenewalWindow
 
 FIRST_DAY = date(2023, 1, 25)
 DAYS = 900
@@ -90,18 +92,33 @@ def _cut(span: Span, as_of: datetime) -> Span:
     return span if span.end is None or span.end <= as_of else Span(span.start)
 
 
+# Strategies are made once and drawn from often: to make one takes longer than to draw.
+
+either = st.booleans()
+one_in_four = st.sampled_from([False, False, False, True])
+one_in_eight = st.sampled_from([False] * 7 + [True])
+
+
 # Instants
+
+days = st.integers(0, DAYS)
+zones = st.sampled_from(ZONES)
+or_just_before = st.sampled_from([timedelta(0), timedelta(microseconds=1)])
+hours = st.sampled_from([0, 1, 9, 12, 18, 23])
 
 
 @st.composite
-def instants(draw: st.DrawFn) -> datetime:
+def _instants(draw: st.DrawFn) -> datetime:
     """Any time of a day, but often the first or the last of it, somewhere."""
-    day = FIRST_DAY + timedelta(days=draw(st.integers(0, DAYS)))
-    if draw(st.booleans()):
-        first = reference_days.first_instant(day, draw(st.sampled_from(ZONES)))
-        return first - draw(st.sampled_from([timedelta(0), timedelta(microseconds=1)]))
-    hour = draw(st.sampled_from([0, 1, 9, 12, 18, 23]))
-    return datetime.combine(day, time(hour, 30), tzinfo=UTC)
+    day = FIRST_DAY + timedelta(days=draw(days))
+    if draw(either):
+        return reference_days.first_instant(day, draw(zones)) - draw(or_just_before)
+    return datetime.combine(day, time(draw(hours), 30), tzinfo=UTC)
+
+
+instants = _instants()
+up_to_two_instants = st.lists(instants, max_size=2, unique=True)
+up_to_three_instants = st.lists(instants, max_size=3, unique=True)
 
 
 # Rules
@@ -187,59 +204,70 @@ validities = st.one_of(
     ),
 )
 
+last_months = st.sampled_from([0, 0, 1, 3])
+renewing = one_or_two(tests_of(periods))
+renewal_windows = st.sampled_from(get_args(RenewalWindow))
+
 
 @st.composite
-def renewals(draw: st.DrawFn) -> Renewal:
-    if draw(st.integers(0, 3)) == 3:
-        return Renewal(always=draw(st.booleans()))
-    last = draw(st.sampled_from([0, 0, 1, 3]))
+def _renewals(draw: st.DrawFn) -> Renewal:
+    if draw(one_in_four):
+        return Renewal(always=draw(either))
+    last = draw(last_months)
     return Renewal(
-        tests=draw(one_or_two(tests_of(periods))),
-        window=draw(
-            st.sampled_from(["FIXED_DATE_BASED", "LAST_CALENDAR_YEAR", "CUSTOM_PERIOD"])
-        ),
+        tests=draw(renewing),
+        window=draw(renewal_windows),
         from_months=last + draw(lengths),
         to_months=last,
     )
 
 
-@st.composite
-def rungs(
+renewals = _renewals()
+holding = one_or_two(tests_of(measures))
+mostly_validities = st.one_of(validities, validities, st.none())
+destinations = st.sampled_from(get_args(Destination))
+
+
+def a_rung(
     draw: st.DrawFn, tier: int, version: int, rank: int, measure: Measure
 ) -> Rung:
     """The first rung may be the base; others ask for more the higher they are."""
-    base = rank == 0 and not draw(st.booleans())
-    by_hand = not base and draw(st.integers(0, 7)) == 7
+    base = rank == 0 and not draw(either)
+    by_hand = not base and draw(one_in_eight)
     conditions: tuple[Test, ...] = ()
     if not (base or by_hand):
-        plain = st.just((Condition(measure, 200 * (rank + 1)),))
-        conditions = draw(st.one_of(plain, one_or_two(tests_of(measures))))
+        plain = (Condition(measure, 200 * (rank + 1)),)
+        conditions = draw(holding) if draw(either) else plain
     rung = Rung(tier, version, conditions, automatic=not by_hand)
-    if draw(st.integers(0, 3)) == 3:
+    if draw(one_in_four):
         return rung
     return replace(
         rung,
-        validity=draw(st.one_of(validities, validities, st.none())),
-        renewal=draw(renewals()),
-        downgrade_to=draw(st.sampled_from(["THRESHOLD", "SINGLE", "LOWEST"])),
-        may_fall=draw(st.integers(0, 7)) < 7,
+        validity=draw(mostly_validities),
+        renewal=draw(renewals),
+        downgrade_to=draw(destinations),
+        may_fall=not draw(one_in_eight),
         minimum_months=draw(few_months),
-        reevaluates_on_return=draw(st.booleans()),
+        reevaluates_on_return=draw(either),
     )
 
 
-@st.composite
-def ladders(draw: st.DrawFn, starts_at: datetime, number: int) -> Ladder:
+orders_of_tiers = st.permutations(TIERS)
+numbers_of_tiers = st.sampled_from([3, 2, 4, 3, 2, 1, 0])
+mostly_windows = st.one_of(measures, windows)
+
+
+def a_ladder(draw: st.DrawFn, starts_at: datetime, number: int) -> Ladder:
     """Rules of some of the group's tiers, in any order; or of none: retired."""
-    tiers = draw(st.permutations(TIERS))[: draw(st.sampled_from([3, 2, 4, 3, 2, 1, 0]))]
-    measure = draw(st.one_of(measures, windows))
+    tiers = draw(orders_of_tiers)[: draw(numbers_of_tiers)]
+    measure = draw(mostly_windows)
     return Ladder(
         starts_at=starts_at,
-        zone=draw(st.sampled_from(ZONES)),
+        zone=draw(zones),
         group_version=number,
         measure=measure,
         rungs=tuple(
-            draw(rungs(tier, 100 * number + tier, rank, measure))
+            a_rung(draw, tier, 100 * number + tier, rank, measure)
             for rank, tier in enumerate(tiers)
         ),
         up=draw(schedules),
@@ -250,34 +278,39 @@ def ladders(draw: st.DrawFn, starts_at: datetime, number: int) -> Ladder:
 # What happened
 
 amounts = st.sampled_from([300, 200, 100, 400, 600, 50, 0])
+numbers_of_postings = st.sampled_from([6, 4, 8, 2, 0])
+posted = st.sampled_from(["EARN", "EARN", "EARN", "ADJUST", "REDEEM"])
+posted_to = st.sampled_from([(1,), (1,), (2,), (1, 2)])
+signs = st.sampled_from([1, 1, -1])
+numbers_of_corrections = st.integers(0, 3)
+whole_or_half = st.sampled_from([1, 2])
 
 
 @st.composite
-def ledgers(draw: st.DrawFn) -> tuple[Line, ...]:
+def _ledgers(draw: st.DrawFn) -> tuple[Line, ...]:
     lines: list[Line] = []
-    for posting in range(1, draw(st.sampled_from([6, 4, 8, 2, 0])) + 1):
-        at = draw(instants())
-        kind = draw(st.sampled_from(["EARN", "EARN", "EARN", "ADJUST", "REDEEM"]))
-        for balance in draw(st.sampled_from([(1,), (1,), (2,), (1, 2)])):
-            sign = draw(st.sampled_from([1, 1, -1])) if kind == "ADJUST" else 1
+    for posting in range(1, draw(numbers_of_postings) + 1):
+        at = draw(instants)
+        kind = draw(posted)
+        for balance in draw(posted_to):
+            sign = draw(signs) if kind == "ADJUST" else 1
             sign = -1 if kind == "REDEEM" else sign
             amount = sign * draw(amounts)
             lines.append(Line(balance, kind, kind, amount, at, at, posting))
     originals = list(lines)
-    for posting in range(100, 100 + draw(st.integers(0, 3)) * bool(originals)):
+    for posting in range(100, 100 + draw(numbers_of_corrections) * bool(originals)):
         original = draw(st.sampled_from(originals))
-        if draw(st.integers(0, 3)) == 0:
+        at = max(draw(instants), original.occurred_at)
+        if draw(one_in_four):
             expired = replace(original, amount=-50, kind="EXPIRE", weighs_as="EXPIRE")
-            at = max(draw(instants()), original.occurred_at)
             lines.append(replace(expired, occurred_at=at, window_at=at, posting=None))
             continue
-        part = draw(st.sampled_from([1, 2]))
         lines.append(
             replace(
                 original,
                 kind="REVERSAL",
-                amount=-original.amount // part,
-                occurred_at=max(draw(instants()), original.occurred_at),
+                amount=-original.amount // draw(whole_or_half),
+                occurred_at=at,
                 posting=posting,
                 returns=original.posting,
             )
@@ -285,38 +318,42 @@ def ledgers(draw: st.DrawFn) -> tuple[Line, ...]:
     return tuple(draw(st.permutations(lines)))
 
 
-@st.composite
-def spans(draw: st.DrawFn, starting: datetime | None = None) -> list[Span]:
+ledgers = _ledgers()
+numbers_of_bounds = st.sampled_from([0, 0, 0, 1, 2, 3, 4])
+one_in_five = st.sampled_from([False, False, False, False, True])
+
+
+def some_spans(draw: st.DrawFn, starting: datetime | None = None) -> list[Span]:
     """Spans that follow one another, now and then without a gap."""
-    number = draw(st.sampled_from([0, 0, 0, 1, 2, 3, 4]))
-    bounds = sorted({draw(instants()) for _ in range(number)})
+    bounds = sorted({draw(instants) for _ in range(draw(numbers_of_bounds))})
     if starting:
         bounds = [starting, *(at for at in bounds if at > starting)]
     found = []
     while bounds:
         start, end = bounds[0], bounds[1] if len(bounds) > 1 else None
         found.append(Span(start, end))
-        touching = end is not None and draw(st.integers(0, 4)) == 0
+        touching = end is not None and draw(one_in_five)
         bounds = bounds[1:] if touching else bounds[2:]
     return found
 
 
+tiers = st.sampled_from(TIERS)
+override_bounds = st.sampled_from(get_args(Bound))
+
+
 @st.composite
-def acts(draw: st.DrawFn) -> Acts:
-    moves = draw(st.lists(instants(), max_size=3, unique=True))
+def _acts(draw: st.DrawFn) -> Acts:
     return Acts(
-        moves=tuple(Move(at, draw(st.sampled_from(TIERS))) for at in moves),
+        moves=tuple(Move(at, draw(tiers)) for at in draw(up_to_three_instants)),
         overrides=tuple(
-            Override(
-                draw(st.sampled_from(["FLOOR", "CEILING", "PIN"])),
-                draw(st.sampled_from(TIERS)),
-                span,
-            )
-            for span in draw(spans())
+            Override(draw(override_bounds), draw(tiers), span)
+            for span in some_spans(draw)
         ),
-        evaluations=tuple(draw(st.lists(instants(), max_size=2, unique=True))),
+        evaluations=tuple(draw(up_to_two_instants)),
     )
 
+
+acts = _acts()
 
 #: When somebody looks: any day from the last on, at noon or as a day begins.
 looks = st.builds(
@@ -330,21 +367,25 @@ looks = st.builds(
 )
 
 LONG_BEFORE = datetime(2022, 6, 15, 12, tzinfo=UTC)
+joinings = st.one_of(st.just(LONG_BEFORE), st.just(LONG_BEFORE), instants)
+beginnings = st.sampled_from(["EARLY", "ON JOINING", "ANY TIME"])
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> History:
-    early = st.just(LONG_BEFORE)
-    joined = draw(st.one_of(early, early, instants()))
-    begin = draw(st.one_of(early, st.just(joined), instants()))
-    changes = draw(st.lists(instants(), max_size=2, unique=True))
-    starts = [begin, *sorted(at for at in changes if at > begin)]
+def _histories(draw: st.DrawFn) -> History:
+    joined = draw(joinings)
+    begin = {"EARLY": LONG_BEFORE, "ON JOINING": joined}.get(draw(beginnings))
+    begin = begin or draw(instants)
+    starts = [begin, *sorted(at for at in draw(up_to_two_instants) if at > begin)]
     return History(
-        lines=draw(ledgers()),
-        memberships=tuple(draw(spans(starting=joined))),
-        ladders=tuple(draw(ladders(at, n)) for n, at in enumerate(starts, start=1)),
-        acts=draw(acts()),
+        lines=draw(ledgers),
+        memberships=tuple(some_spans(draw, starting=joined)),
+        ladders=tuple(a_ladder(draw, at, n) for n, at in enumerate(starts, start=1)),
+        acts=draw(acts),
     )
+
+
+histories = _histories()
 
 
 # Comparing

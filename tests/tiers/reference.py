@@ -153,11 +153,16 @@ class Reading:
         self.acts = acts
         self.answer = Answer()
         self.state: State | None = None
+        #: When an amount is another than before, under the rules that are read.
+        self.changes: set[datetime | None] = set()
 
     def run(self) -> Answer:
         for ladder, instants in self.periods():
             self.ladder = ladder
             self.weights = weights_of(ladder, self.lines)
+            self.changes = {ladder.starts_at}
+            for weight in self.weights:
+                self.changes |= {weight.line.occurred_at, weight.end}
             for self.now in instants:
                 self.happen()
                 self.write()
@@ -181,8 +186,8 @@ class Reading:
             # A term goes by the zone in which it began.
             for zone in {earlier.zone for earlier in self.ladders[: index + 1]}:
                 day = local_day(ladder.starts_at, zone)
-                while first_instant(day, zone) < until:
-                    found.add(first_instant(day, zone))
+                while (begins := first_instant(day, zone)) < until:
+                    found.add(begins)
                     day += DAY
             yield ladder, sorted(t for t in found if ladder.starts_at <= t < until)
 
@@ -198,9 +203,7 @@ class Reading:
         if placed:
             self.state = State(span.start, None, now, ladder.zone)
         assert self.state is not None
-        changed = now == ladder.starts_at or any(
-            now in (weight.line.occurred_at, weight.end) for weight in self.weights
-        )
+        changed = now in self.changes
         for move in self.acts.moves:
             if move.at == now and ladder.rank(move.tier) >= 0:
                 self.enter(move.tier)

@@ -6,7 +6,7 @@ rules are kept here a second time, as plain ladders, from what was published.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -195,10 +195,7 @@ class World:
         """What the naive engine says of a member in a group."""
         return reference.read(
             lines_of(member),
-            [
-                Span(row.started_at, row.ended_at)
-                for row in Membership.objects.filter(member=member)
-            ],
+            spans_of(member),
             self.ladders[name],
             as_of,
             acts_of(member, self.groups[name]),
@@ -206,22 +203,21 @@ class World:
 
     # What differs
 
-    def differences(self, member: Member, as_of: datetime) -> Iterator[str]:
-        """Compare a member's stored intervals and standings with the naive engine."""
-        for name, group in self.groups.items():
-            answer = self.read(member, name, as_of)
-            if (stored := intervals_of(member, group)) != answer.held:
-                yield f"{member} in {name} held {stored}, not {answer.held}"
-            standing = Standing.objects.get(member=member, group=group)
-            last = answer.held[-1] if answer.held else None
-            tier = last[0] if last and last[2] is None else None
-            for what, found, right in (
-                ("tier", standing.tier_id, tier),
-                ("amount", standing.qualifying_points, answer.amount),
-                ("next exit", standing.next_exit_at, answer.next_exit_at),
-            ):
-                if found != right:
-                    yield f"{member} in {name}: {what} is {found}, not {right}"
+    def differences(self, members: Sequence[Member], as_of: datetime) -> Iterator[str]:
+        """Compare members' stored intervals and standings with the naive engine."""
+        standings = {
+            (standing.member_id, standing.group_id): standing
+            for standing in Standing.objects.filter(member__in=members)
+        }
+        for member in members:
+            lines, spans = lines_of(member), spans_of(member)
+            for name, group in self.groups.items():
+                acts = acts_of(member, group)
+                answer = reference.read(lines, spans, self.ladders[name], as_of, acts)
+                if (held := intervals_of(member, group)) != answer.held:
+                    yield f"{member} in {name} held {held}, not {answer.held}"
+                standing = standings[member.pk, group.pk]
+                yield from _unlike(f"{member} in {name}", standing, answer)
 
     def miscounts(self) -> Iterator[str]:
         """Count the intervals that cover the instant for which each count is true."""
@@ -234,6 +230,18 @@ class World:
             right = covering.filter(member__status=Member.Status.ACTIVE).count()
             if tier.customer_count != right:
                 yield f"{tier} counts {tier.customer_count}, not {right}"
+
+
+def _unlike(whose: str, standing: Standing, answer: reference.Answer) -> Iterator[str]:
+    last = answer.held[-1] if answer.held else None
+    tier = last[0] if last and last[2] is None else None
+    for what, found, right in (
+        ("tier", standing.tier_id, tier),
+        ("amount", standing.qualifying_points, answer.amount),
+        ("next exit", standing.next_exit_at, answer.next_exit_at),
+    ):
+        if found != right:
+            yield f"{whose}: {what} is {found}, not {right}"
 
 
 def _day(text: str) -> tuple[int, int] | None:
@@ -255,6 +263,11 @@ def lines_of(member: Member) -> list[Line]:
         )
         for row in rows
     ]
+
+
+def spans_of(member: Member) -> list[Span]:
+    rows = Membership.objects.filter(member=member)
+    return [Span(row.started_at, row.ended_at) for row in rows]
 
 
 def acts_of(member: Member, group: TierGroup) -> Acts:

@@ -139,9 +139,9 @@ def test_whoever_writes_a_line_leaves_the_member_marked_or_judged(
         judged = Standing.objects.filter(member=scene.member, evaluated_at=now)
         if not marked:
             assert judged.count() == len(scene.world.groups)
-            assert not list(scene.world.differences(scene.member, now))
+            assert not list(scene.world.differences([scene.member], now))
         assignment.recalculate(scene.world.program, as_of=now)
-        assert not list(scene.world.differences(scene.member, now))
+        assert not list(scene.world.differences([scene.member], now))
 
 
 def test_what_waits_is_judged_when_it_is_completed_not_before(maya: User) -> None:

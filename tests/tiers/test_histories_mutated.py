@@ -63,7 +63,7 @@ DECISIVE = History(
     suppress_health_check=list(HealthCheck),
 )
 @example(history=DECISIVE, as_of=at(12, 1))
-@given(history=histories(), as_of=looks)
+@given(history=histories, as_of=looks)
 def compare(history: History, as_of: datetime) -> None:
     assert not differences(history.fold(as_of), history.read(as_of))
 

@@ -1,7 +1,9 @@
 """Random histories through the verbs and the database, held to the naive engine.
 
-After each verb the member it concerned is compared, after each tick everybody: whole
-interval lists, standings and counts. At the end ``verify`` finds nothing.
+Three members live through one program: rules and zones change, it is paused, ticks
+come at random times. After each verb the member it concerned is compared, after each
+tick everybody: whole interval lists, standings and counts. At the end ``verify`` finds
+nothing.
 """
 
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ import pytest
 import time_machine
 from django.contrib.auth.models import User
 from django.db import connection, transaction
-from hypothesis import HealthCheck, settings
+from hypothesis import seed
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -26,7 +28,7 @@ from hypothesis.stateful import (
 from approvals.errors import Refused
 from loyalty import members, points, programs
 from loyalty.models import Member, Membership, PointsEntry, PointsRequest
-from tests.counts import count
+from tests.counts import Part, in_parts, plainly, whole
 from tests.tiers import reference_days
 from tests.tiers.stored import World
 from tiers import acts, assignment, sets, verification
@@ -36,13 +38,43 @@ BEGIN = datetime(2026, 1, 10, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 ZONES = ["Europe/Berlin", "America/Santiago", "Pacific/Kiritimati", "UTC"]
 
-people = st.integers(0, 2)
+#: A history is one member's.
+PEOPLE = 3
+people = st.integers(0, PEOPLE - 1)
 amounts = st.sampled_from([100, 50, 200, 300])
 steps = st.sampled_from(
     [timedelta(hours=7), timedelta(days=1), timedelta(days=11), timedelta(days=33)]
 )
 lateness = st.sampled_from(
     [None, None, timedelta(minutes=1), timedelta(days=2), timedelta(days=40)]
+)
+
+Call = tuple[str, dict[str, Any]]
+
+
+def call(name: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Call]:
+    return st.tuples(st.just(name), st.fixed_dictionaries(arguments))
+
+
+#: What may become of the rules. One kind of step among the others: to publish takes
+#: longest, and two or three sets of rules are enough for a life.
+changes_of_rules = st.one_of(
+    call(
+        "change_the_program",
+        zone=st.sampled_from(ZONES),
+        months=st.sampled_from([3, 2, 6]),
+    ),
+    call(
+        "change_the_fussy_group",
+        threshold=st.sampled_from([300, 400, 500]),
+        minimum=st.sampled_from([1, 2]),
+    ),
+    call("change_the_plain_group", threshold=st.sampled_from([100, 200, 300])),
+    call(
+        "change_when_the_fussy_group_looks",
+        up=st.sampled_from(["REAL_TIME", "MEMBERSHIP_ANNIVERSARY"]),
+        down=st.sampled_from(["REAL_TIME", "TIER_ANNIVERSARY"]),
+    ),
 )
 
 
@@ -64,17 +96,22 @@ class Stored(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
+            while len(self.world.members) < PEOPLE:
+                self.join()
             with self.clock():
                 self.tick_and_compare()
                 assert not list(verification.problems(self.world.program))
         finally:
-            transaction.set_rollback(True)
-            self.savepoint.__exit__(None, None, None)
-            world = self.world
-            world.ladders, world.wordings = self.rules_before, self.wordings_before
-            world.zone, world.months = "UTC", 3
-            world.schedules = {name: {} for name in world.groups}
-            sets.WORTH_IT = self.worth_it
+            self.undo()
+
+    def undo(self) -> None:
+        transaction.set_rollback(True)
+        self.savepoint.__exit__(None, None, None)
+        world = self.world
+        world.ladders, world.wordings = self.rules_before, self.wordings_before
+        world.zone, world.months = "UTC", 3
+        world.schedules = {name: {} for name in world.groups}
+        sets.WORTH_IT = self.worth_it
 
     @contextmanager
     def clock(self, *, later: timedelta = timedelta(0)) -> Iterator[datetime]:
@@ -96,7 +133,7 @@ class Stored(RuleBasedStateMachine):
             with suppress(Refused):
                 yield member, naming
             if self.is_judged(member):
-                assert not list(self.world.differences(member, self.now))
+                assert not list(self.world.differences([member], self.now))
 
     def is_judged(self, member: Member) -> bool:
         """Whether somebody did something that had the member judged just now."""
@@ -107,8 +144,7 @@ class Stored(RuleBasedStateMachine):
 
     def tick_and_compare(self) -> None:
         assignment.recalculate(self.world.program, as_of=self.now)
-        for member in self.world.members:
-            assert not list(self.world.differences(member, self.now))
+        assert not list(self.world.differences(self.world.members, self.now))
         assert not list(self.world.miscounts())
 
     # The clock
@@ -119,23 +155,28 @@ class Stored(RuleBasedStateMachine):
         self.join()
         self.join()
 
-    @rule(step=steps)
-    def pass_time(self, step: timedelta) -> None:
+    @rule(step=steps, ticks=st.booleans())
+    def pass_time(self, step: timedelta, ticks: bool = False) -> None:
         self.now += step
+        if ticks:
+            self.tick()
 
-    @rule(before=st.sampled_from([timedelta(0), timedelta(microseconds=1)]))
-    def wait_for_midnight(self, before: timedelta) -> None:
+    @rule(
+        before=st.sampled_from([timedelta(0), timedelta(microseconds=1)]),
+        ticks=st.booleans(),
+    )
+    def wait_for_midnight(self, before: timedelta, ticks: bool = False) -> None:
         zone = self.world.zone
         day = reference_days.local_day(self.now + SECOND, zone)
         tomorrow = reference_days.first_instant(day + timedelta(days=1), zone)
         self.now = tomorrow - before
+        if ticks:
+            self.tick()
 
     @rule()
     def tick(self) -> None:
         with self.clock():
             self.tick_and_compare()
-        # What is posted next reads the clock after the tick, under the lock.
-        self.now += timedelta(microseconds=1)
 
     # The ledger
 
@@ -220,7 +261,7 @@ class Stored(RuleBasedStateMachine):
 
     # Members
 
-    @precondition(lambda self: len(self.world.members) < 3)
+    @precondition(lambda self: len(self.world.members) < PEOPLE)
     @rule()
     def join(self) -> None:
         number = len(self.world.members)
@@ -297,30 +338,25 @@ class Stored(RuleBasedStateMachine):
 
     # Rules
 
-    @rule(zone=st.sampled_from(ZONES), months=st.sampled_from([3, 2, 6]))
+    @rule(change=changes_of_rules)
+    def change_rules(self, change: Call) -> None:
+        name, arguments = change
+        getattr(self, name)(**arguments)
+
     def change_the_program(self, zone: str, months: int) -> None:
         with self.clock(later=SECOND) as now:
             self.world.change_program(now, time_zone=zone, rolling_window_months=months)
 
-    @rule(
-        threshold=st.sampled_from([300, 400, 500]),
-        minimum=st.sampled_from([1, 2]),
-    )
     def change_the_fussy_group(self, threshold: int, minimum: int) -> None:
         with self.clock(later=SECOND) as now:
             self.world.change_tier(
                 "fussy", "Fan", now, threshold=threshold, minimum_duration=minimum
             )
 
-    @rule(threshold=st.sampled_from([100, 200, 300]))
     def change_the_plain_group(self, threshold: int) -> None:
         with self.clock(later=SECOND) as now:
             self.world.change_tier("plain", "Silver", now, threshold=threshold)
 
-    @rule(
-        up=st.sampled_from(["REAL_TIME", "MEMBERSHIP_ANNIVERSARY"]),
-        down=st.sampled_from(["REAL_TIME", "TIER_ANNIVERSARY"]),
-    )
     def change_when_the_fussy_group_looks(self, up: str, down: str) -> None:
         with self.clock(later=SECOND) as now:
             self.world.change_group(
@@ -343,23 +379,23 @@ class Stored(RuleBasedStateMachine):
             )
 
 
+HISTORIES = whole(45, 1000 if connection.vendor == "postgresql" else 500)
+
+
 @pytest.mark.proof
 @pytest.mark.django_db
-def test_whatever_happens_the_rows_are_what_a_naive_reading_says(maya: User) -> None:
+@in_parts(-(-HISTORIES // PEOPLE), size=84)
+def test_whatever_happens_the_rows_are_what_a_naive_reading_says(
+    part: Part, maya: User
+) -> None:
     with time_machine.travel(BEGIN - timedelta(days=1), tick=False):
         made = World(maya)
 
     class InThisWorld(Stored):
         world = made
 
-    full = 1000 if connection.vendor == "postgresql" else 500
+    machine = seed(part.seed)(InThisWorld)
+    steps = whole(30, 40)
     run_state_machine_as_test(
-        InThisWorld,
-        settings=settings(
-            max_examples=count(15, full),
-            stateful_step_count=count(30, 40),
-            deadline=None,
-            report_multiple_bugs=False,
-            suppress_health_check=list(HealthCheck),
-        ),
+        machine, settings=plainly(part.examples, stateful_step_count=steps)
     )
