@@ -452,6 +452,11 @@ SPECTACULAR_SETTINGS = {
         "Strategy": "tiers.models.groups.TierGroupVersion.Strategy",
         "PeriodUnit": "tiers.models.groups.TierGroupVersion.Unit",
         "PeriodModifier": "tiers.models.groups.TierGroupVersion.Modifier",
+        "MemberStatus": "loyalty.models.members.Member.Status",
+        "EntryKind": "loyalty.models.ledger.PointsEntry.Kind",
+        "PostingStatus": "loyalty.models.ledger.PointsRequest.Status",
+        "TierEventKind": "tiers.models.events.TierEvent.Kind",
+        "RunKind": "tiers.models.runs.Run.Kind",
     },
     # From our own static files, so that the page needs nobody else's server.
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -19,7 +19,7 @@ from .batch import Outcome, post_batch
 from .bulk import Problem, Report, post_many
 from .corrections import refund, reverse, reverse_activity
 from .phases import begin, cancel, complete, expire_pending
-from .posting import expire, follow_terms, settle
+from .posting import expire, follow_terms, post, settle
 from .requests import Posted, Posting, outcome
 from .rules import Rules, balance_named, rules_of, to_units
 from .sealing import seal, seal_due, verify_seals
@@ -48,6 +48,7 @@ __all__ = [
     "expire_pending",
     "follow_terms",
     "outcome",
+    "post",
     "post_activity",
     "post_batch",
     "post_many",

@@ -33,13 +33,18 @@ def activity(member: Member, amount: int, reference: str = "") -> points.Activit
     )
 
 
-def post(program: Program, *activities: points.Activity) -> list[points.Outcome]:
+def post(program: Program, *activities: points.Activity) -> list[Any]:
     return points.post_batch(program, activities, source="shop", by=None)
+
+
+def names_of_tiers() -> dict[Any, str]:
+    tiers: Any = Tier.objects.with_wording()
+    return {tier.pk: tier.live_name for tier in tiers}
 
 
 def tiers_of(members: list[Member]) -> list[str]:
     found = Standing.objects.filter(member__in=members).order_by("member")
-    names = {tier.pk: tier.live_name for tier in Tier.objects.with_wording()}
+    names = names_of_tiers()
     return [names[standing.tier_id] for standing in found]
 
 
@@ -124,9 +129,8 @@ def dynamic(group: TierGroup, maya: User, chen: User) -> None:
     factories.approve(lifecycle.submit([draft], by=maya), chen)
 
 
-def shares(outcome: points.Outcome) -> list[tuple[Any, int]]:
-    assert outcome.posting
-    names = {tier.pk: tier.live_name for tier in Tier.objects.with_wording()}
+def shares(outcome: Any) -> list[tuple[Any, int]]:
+    names = names_of_tiers()
     return [(names[share.tier], share.amount) for share in outcome.posting.shares]
 
 

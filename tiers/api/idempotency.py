@@ -34,6 +34,12 @@ class KeyReused(Refused):
 
     code = "idempotency_key_reused"
 
+    def __init__(self) -> None:
+        super().__init__(
+            "This Idempotency-Key came with another body before: send a new key with "
+            "each new request."
+        )
+
 
 def once(
     answer: Callable[[], Any],
@@ -49,10 +55,7 @@ def once(
     """
     if key is None:
         return answer()
-    if not _KEY.fullmatch(key):
-        raise InvalidKey(
-            "Idempotency-Key: send one key of 1 to 255 visible ASCII characters."
-        )
+    expect_usable(key)
     at = timezone.now()
     row = {
         "organisation": settings.ORG_ID,
@@ -70,14 +73,18 @@ def once(
             kept.answer = json.dumps(answer())
             kept.save(update_fields=["answer"])
         elif kept.fingerprint != _fingerprint(asked):
-            raise KeyReused(
-                "This Idempotency-Key came with another body before: send a new key "
-                "with each new request."
-            )
+            raise KeyReused
     if is_first:
         with transaction.atomic():
             KeptAnswer.objects.put_away(at)
     return json.loads(kept.answer)
+
+
+def expect_usable(key: str) -> None:
+    if not _KEY.fullmatch(key):
+        raise InvalidKey(
+            "Idempotency-Key: send one key of 1 to 255 visible ASCII characters."
+        )
 
 
 def _fingerprint(asked: Any) -> str:

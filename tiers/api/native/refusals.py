@@ -15,6 +15,7 @@ from rest_framework.views import set_rollback
 
 from approvals.errors import Refused
 
+from ..strict import InstantField
 from .problems import PROBLEMS
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -85,7 +86,7 @@ def answer(exception: Exception, context: dict[str, Any]) -> Response | None:
     elif isinstance(exception, exceptions.ValidationError):
         where = "parameter" if isinstance(exception, InvalidQuery) else "pointer"
         code = "invalid_request"
-        errors = list(_errors(exception.detail, where))
+        errors = list(flattened(exception.detail, where))
         sentence = _summary(errors)
     elif isinstance(exception, WordingError):
         code = "invalid_request"
@@ -153,11 +154,16 @@ def _code_and_sentence(exception: exceptions.APIException) -> tuple[str, str]:
 
 
 def _plain(details: dict[str, Any]) -> dict[str, Any]:
-    """Return what a refusal says besides its sentence, as far as JSON can say it."""
+    """Return what a refusal says besides its sentence, as far as JSON can say it.
+
+    Not what would have been the right fingerprint: that is to be read with its content.
+    """
     plain = {}
     for name, value in details.items():
+        if name == "fingerprint":
+            continue
         if isinstance(value, datetime):
-            value = value.isoformat()
+            value = InstantField().to_representation(value)
         items = value if isinstance(value, list) else [value]
         if all(item is None or isinstance(item, str | int) for item in items):
             plain[name] = value
@@ -174,15 +180,15 @@ def _summary(errors: list[dict[str, str]]) -> str:
     return f"{place}: {first['detail']}{more}" if place else f"{first['detail']}{more}"
 
 
-def _errors(detail: Any, where: str, path: str = "") -> Iterator[dict[str, str]]:
+def flattened(detail: Any, where: str, path: str = "") -> Iterator[dict[str, str]]:
     """Flatten REST framework's errors to one entry each, with its place."""
     if isinstance(detail, dict):
         for name, inner in detail.items():
-            yield from _errors(inner, where, _join(path, name, where))
+            yield from flattened(inner, where, _join(path, name, where))
     elif isinstance(detail, list):
         for place, inner in enumerate(detail):
             nested = isinstance(inner, dict | list)
-            yield from _errors(
+            yield from flattened(
                 inner, where, _join(path, place, where) if nested else path
             )
     else:
