@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from loyalty.models import Contact, Member, Reward
+from loyalty.models import Member, Reward
 from tiers import acts, program_draft
 from tiers.editions import Edition
 from tiers.models import TierGroupVersion, TierVersion
@@ -15,6 +15,7 @@ from tiers.models import TierGroupVersion, TierVersion
 from ..access import sees_drafts
 from . import schema, serializers
 from .fields import written
+from .people import MemberView
 from .protocol import BrevoView, MissingDependency, Unknown
 from .schema import CID, GID, PID, TID, VERSION, described
 
@@ -70,7 +71,12 @@ class TierView(BrevoView):
 class TierGroups(TierView):
     permission = {"GET": VIEW, "HEAD": VIEW, "POST": CHANGE}
 
-    @described("getListOfTierGroups", schema.TierGroupList, parameters=[PID, VERSION])
+    @described(
+        "getListOfTierGroups",
+        schema.TierGroupList,
+        fails=[404],
+        parameters=[PID, VERSION],
+    )
     def get(self, request: Request, **ids: Any) -> Response:
         edition = self.asked
         shown = [serializers.group(group, edition) for group in edition.groups]
@@ -188,7 +194,12 @@ class TiersOfGroup(TierWriter):
 class Tiers(TierView):
     permission = VIEW
 
-    @described("getLoyaltyProgramTier", schema.TierList, parameters=[PID, VERSION])
+    @described(
+        "getLoyaltyProgramTier",
+        schema.TierList,
+        fails=[404],
+        parameters=[PID, VERSION],
+    )
     def get(self, request: Request, **ids: Any) -> Response:
         edition = self.asked
         shown = [serializers.tier(tier, edition) for tier in edition.tiers]
@@ -222,7 +233,7 @@ class OneTier(TierWriter):
 # Who is put into a tier
 
 
-class AssignTier(TierView):
+class AssignTier(TierView, MemberView):
     permission = {"POST": MOVE}
 
     @described(
@@ -258,13 +269,10 @@ class AssignTier(TierView):
         return self.tier_in(self.draft, tid)
 
     def _member(self, cid: int) -> Member:
-        present = Member.objects.present()
-        member = present.filter(program=self.program, contact=cid).first()
-        if member is not None:
-            found: Member = member
-            return found
-        if not Contact.objects.filter(pk=cid, erased_at__isnull=True).exists():
-            raise Unknown("There is no such contact.")
-        raise MissingDependency(
-            "This contact does not belong to the program. Subscribe them first."
-        )
+        member = self.find_member(cid)
+        if member is None:
+            self.contact(cid)
+            raise MissingDependency(
+                "This contact does not belong to the program. Subscribe them first."
+            )
+        return member
