@@ -5,6 +5,7 @@ telling one sent twice. What is only begun and begun again does no harm, since i
 completed by its id; an ``Idempotency-Key`` makes one that completes itself as safe.
 """
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -34,6 +35,7 @@ from .people import POST_POINTS, MemberView, number
 from .protocol import Unknown
 from .schema import PID, TID, described, in_query
 
+Settling = Callable[[PointsRequest], points.Posting]
 VIEW = "loyalty.view_pointsentry"
 SOURCE = "brevo"
 Kind = PointsEntry.Kind
@@ -128,7 +130,7 @@ class CompleteTransaction(TransactionView):
         "completeTransaction", answers.Transaction, fails=[404], parameters=[PID, TID]
     )
     def post(self, request: Request, *, tid: UUID, **ids: Any) -> Response:
-        _expect_first(points.complete(self.request_named(tid)))
+        settle(points.complete, self.request_named(tid))
         return self.show(tid)
 
 
@@ -139,15 +141,22 @@ class CancelTransaction(TransactionView):
         "cancelTransaction", answers.Transaction, fails=[404], parameters=[PID, TID]
     )
     def post(self, request: Request, *, tid: UUID, **ids: Any) -> Response:
-        _expect_first(points.cancel(self.request_named(tid)))
+        settle(points.cancel, self.request_named(tid))
         return self.show(tid)
 
 
-def _expect_first(posting: points.Posting) -> None:
-    """Refuse what had been done before, which is not the same to this vendor."""
-    if posting.replayed:
-        word = PointsRequest.Status(posting.status).label.lower()
-        raise NotPending(f"The transaction is {word} already.", status=posting.status)
+def settle(verb: Settling, request: PointsRequest) -> None:
+    """Complete or cancel; what has been done before is refused by this vendor."""
+    try:
+        posting = verb(request)
+    except NotPending as late:
+        status = late.details["status"]
+    else:
+        if not posting.replayed:
+            return
+        status = posting.status
+    word = PointsRequest.Status(status).label.lower()
+    raise NotPending(f"The transaction is {word} already.", status=status)
 
 
 class TransactionHistory(TransactionView):
