@@ -1,6 +1,7 @@
 """Contacts, subscriptions, households and accounts over HTTP, in whole documents."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ CONFIG = f"/loyalty/config/programs/{CLUB}"
 SUBSCRIPTIONS = f"{CONFIG}/subscriptions"
 HOUSEHOLD = f"{CONFIG}/subscription-members"
 ACCOUNT = f"{CONFIG}/account-info"
-ADA = {
+ADA: dict[str, Any] = {
     "email": "Ada@Example.org",
     "ext_id": "A-1",
     "attributes": {"FIRSTNAME": "Ada", "LASTNAME": "Byron", "SMS": "+39061234"},
