@@ -4,7 +4,16 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
-from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    When,
+)
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -222,7 +231,9 @@ def standings() -> QuerySet[Any]:
     return Standing.objects.annotate(
         tier_name=Subquery(latest.values("name")[:1]),
         shown_tier=Case(
-            When(active, then=F("tier")), default=Subquery(base.values("tier")[:1])
+            When(active, then=F("tier")),
+            default=Subquery(base.values("tier")[:1]),
+            output_field=BigIntegerField(),
         ),
     ).order_by("group")
 
