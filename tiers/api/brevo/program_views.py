@@ -49,7 +49,7 @@ class Programs(ProgramView):
     )
     def get(self, request: Request) -> Response:
         asked = self.read_query(serializers.ProgramList)
-        field = request.query_params.get("sort_field", "created_at")
+        field = asked["sort_field"]
         if field not in SORTED:
             raise BadRequest(
                 f"sort_field: Send one of: {', '.join(SORTED)}.",

@@ -141,6 +141,10 @@ class PartOfProgram(NewProgram):
 
 
 class ProgramList(Query):
+    # Any word: which there are is judged where a bad one is a bad request.
+    sort_field = strict.LineField(
+        required=False, default="created_at", allow_blank=True, trim_whitespace=False
+    )
     limit = strict.LimitParameter(required=False)
     offset = strict.NumberParameter(required=False, min_value=0, default=0)
     sort = strict.ChoiceField(choices=["asc", "desc"], required=False, default="desc")

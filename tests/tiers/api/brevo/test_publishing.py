@@ -1,10 +1,8 @@
 """The draft of a program becomes live as a whole, or waits for a reviewer."""
 
-import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from approvals import lifecycle
@@ -30,8 +28,7 @@ from tests.tiers.api.brevo.test_tiers import (
     asking,
     golden,
 )
-from tiers import program_draft
-from tiers.models import TierGroup, TierVersion
+from tiers.models import TierVersion
 
 
 def live_name(tier=GOLD):
@@ -244,66 +241,3 @@ def test_what_waits_for_its_time_cannot_be_changed(reviewed, group, maya, chen):
     assert reviewed("POST", "/publish").status_code == 200
     draft.refresh_from_db()
     assert draft.status == "SCHEDULED"
-
-
-# Two at once
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="This needs PostgreSQL.")
-def test_who_is_overtaken_goes_again_on_top(club, maya):
-    """The first editor is held in the middle while the second one asks."""
-    tier = TierVersion.objects.live().get(tier__uuid=GOLD).tier
-    lifecycle.draft_change(tier.versions.live().get(), by=maya)
-    read, written = threading.Event(), threading.Event()
-    revise, names = lifecycle.revise, iter(["slow", "again"])
-
-    def slow(version, **options):
-        if threading.current_thread().name == "slow" and next(names) == "slow":
-            stale = type(version).objects.get(pk=version.pk)
-            read.set()
-            assert written.wait(10)
-            options["expected_revision"] = stale.revision
-        return revise(version, **options)
-
-    def edit(name):
-        try:
-            program_draft.change_tier(tier, by=maya, name=name)
-        finally:
-            connection.close()
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(program_draft.lifecycle, "revise", slow)
-        first = threading.Thread(target=edit, args=("Slow",), name="slow")
-        first.start()
-        assert read.wait(10)
-        edit("Fast")
-        written.set()
-        first.join(10)
-    draft = tier.versions.open().get()
-    assert (draft.name, draft.revision) == ("Slow", 3)
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="This needs PostgreSQL.")
-def test_of_groups_of_one_name_at_once_one_is_made(club, maya):
-    start = threading.Barrier(6)
-    outcomes = []
-
-    def make():
-        try:
-            start.wait(10)
-            program_draft.add_group(club, by=maya, name="Regions")
-            outcomes.append("made")
-        except program_draft.Taken:
-            outcomes.append("taken")
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=make) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert sorted(outcomes) == ["made"] + ["taken"] * 5
-    assert TierGroup.objects.kept().filter(program=club).count() == 2
