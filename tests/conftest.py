@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def asks_for_the_database(item: pytest.Item) -> bool:
     """Tell by its marks and fixtures; pytest-django refuses queries to all others."""
     marked = any(item.get_closest_marker(mark) for mark in ("django_db", "postgres"))
-    fixtures = {"_django_db_helper", "django_db_setup"}
+    fixtures = {"_django_db_helper", "live_server"}
     return marked or not fixtures.isdisjoint(getattr(item, "fixturenames", ()))
 
 

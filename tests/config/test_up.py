@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 
+from tests.scenes import SQLiteCopy, Theatre
 from tests.servers import scratch_folder
 
 
@@ -86,41 +88,65 @@ class Up:
         return answer
 
 
-@pytest.fixture
-def running() -> Iterator[Up]:
-    # Not pytest's folder: the path of the broker's socket would be too long for it.
-    with scratch_folder() as folder:
-        up = Up(folder)
+@contextmanager
+def copy_in(folder: Path) -> Iterator[Up]:
+    up = Up(folder)
+    try:
         yield up
+    finally:
         up.process.kill()
         up.process.communicate()
         for pid in up.processes():
             os.kill(pid, signal.SIGKILL)
 
 
-def test_it_starts_all_parts_and_a_second_copy_is_refused(running: Up):
-    said = running.wait_until_greeted()
-    assert f"Tierwright is running at http://localhost:{running.port}/" in said
-    assert running.ready() == {
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    # Not pytest's folder: the path of the broker's socket would be too long for it.
+    with scratch_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def starting(folder: Path) -> Iterator[Up]:
+    """A copy that starts for the first time, and makes its database."""
+    with copy_in(folder) as up:
+        yield up
+
+
+@pytest.fixture
+def running(folder: Path, theatre: Theatre) -> Iterator[Up]:
+    """A copy whose database an earlier start made, as the suite's own is made."""
+    nothing = theatre.copies[frozenset()]
+    if isinstance(nothing, SQLiteCopy):
+        nothing.save(folder / "tierwright.sqlite3")
+    with copy_in(folder) as up:
+        yield up
+
+
+def test_it_starts_all_parts_and_a_second_copy_is_refused(starting: Up):
+    said = starting.wait_until_greeted()
+    assert f"Tierwright is running at http://localhost:{starting.port}/" in said
+    assert starting.ready() == {
         "status": "ok",
         "checks": {"database": "ok", "migrations": "ok", "broker": "ok"},
     }
     # The supervisor, the broker, gunicorn and its worker, Celery, and beat in time.
-    assert len(running.processes()) >= 5
+    assert len(starting.processes()) >= 5
 
-    second = running.start()
+    second = starting.start()
     output, _ = second.communicate(timeout=30)
     assert second.returncode == 75
     assert output.startswith("CommandError: Tierwright is already running here since ")
     assert "Traceback" not in output
 
     started = time.monotonic()
-    running.process.send_signal(signal.SIGINT)
-    output, _ = running.process.communicate(timeout=30)
+    starting.process.send_signal(signal.SIGINT)
+    output, _ = starting.process.communicate(timeout=30)
     assert time.monotonic() - started < 5
-    assert running.process.returncode == 0
+    assert starting.process.returncode == 0
     assert output.endswith("Stopped.\n")
-    assert running.is_gone_within(0)
+    assert starting.is_gone_within(0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
