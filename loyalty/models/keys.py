@@ -38,13 +38,21 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     Scope.PUBLISH: frozenset(("approvals.make_changes", "loyalty.operate_programs")),
 }
 _SHOWN = ("approvals.view_", "loyalty.view_", "tiers.view_")
+#: What names people and what they did is read by people.
+_FOR_PEOPLE = frozenset(
+    f"approvals.view_{record}"
+    for record in ("auditevent", "contribution", "decision", "notice")
+)
 
 
 def granted(scopes: Iterable[str], permission: str) -> bool:
     """Tell whether a permission comes with any of the scopes.
 
-    None comes with reviewing: keys never decide.
+    None comes with reviewing: keys never decide. Nor do they read the record of who
+    did what.
     """
+    if permission in _FOR_PEOPLE:
+        return False
     if permission.startswith(_SHOWN):
         return Scope.READ in scopes
     return any(permission in PERMISSIONS.get(scope, ()) for scope in scopes)

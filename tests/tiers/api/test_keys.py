@@ -183,6 +183,8 @@ SCOPED = {
 }
 NEVER = {
     "approvals.review_changes",
+    "approvals.view_auditevent",
+    "approvals.view_decision",
     "loyalty.erase_contacts",
     "loyalty.add_apikey",
     "auth.change_user",
