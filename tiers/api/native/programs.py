@@ -101,7 +101,7 @@ class Programs(Things):
     version_model = ProgramVersion
     serializer_class = ProgramSerializer
     filterset_class = ProgramFilters
-    asks: ClassVar = {**asks_of(READ), "switch": OPERATE}
+    asks: ClassVar = {**asks_of(READ, Things), "switch": OPERATE}
     publishes = frozenset({"create"})
     repeatable = Things.repeatable | {"switch"}
     bodies, answers = describing(

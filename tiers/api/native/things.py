@@ -230,8 +230,8 @@ class Things(NativeView):
         "changed_at": "changed_at",
     }
     conditional = frozenset({"revise_draft", "discard_draft"})
-    repeatable = frozenset({"create", "open_draft", "retire", "roll_back"})
-    creates = frozenset({"create", "open_draft", "retire", "roll_back"})
+    repeatable = frozenset({"create", "open_draft", "roll_back"})
+    creates = frozenset({"create", "open_draft", "roll_back"})
     shows_drafts = frozenset({"draft"})
 
     def things(self) -> Any:
@@ -373,6 +373,9 @@ class Things(NativeView):
 class Retirable(Things):
     """Things that can be ended, with whatever stands on them."""
 
+    repeatable = Things.repeatable | {"retire"}
+    creates = Things.creates | {"retire"}
+
     @action(detail=True, methods=["post"])
     def retire(self, request: Request, pk: int) -> Response:
         """Draft the end of it; a group's drafts are those of its live tiers too."""
@@ -384,11 +387,10 @@ class Retirable(Things):
         return self.created(self.once(act), f"/api/v1/{self.basename}/{pk}/draft")
 
 
-def asks_of(permission: str) -> dict[str, Any]:
+def asks_of(permission: str, kind: type[Things] = Retirable) -> dict[str, Any]:
     """Return what the actions of a kind of thing ask for, given who may read it."""
     reading = dict.fromkeys(("list", "retrieve", "draft"), permission)
-    making = (*Things.repeatable, *Things.conditional)
-    return {**dict.fromkeys(making, MAKE), **reading}
+    return {**dict.fromkeys((*kind.repeatable, *kind.conditional), MAKE), **reading}
 
 
 def describing(

@@ -140,7 +140,7 @@ def test_every_answer_says_who_it_is_and_what_is_left(call, key, settings):
     ],
 )
 def test_a_key_does_what_its_scopes_cover(scopes, method, path, call, maya):
-    body = {} if method == "POST" else None
+    body: Any = {} if method == "POST" else None
     response = call(method, path, body, by=make_key(maya, *scopes))
     refused(response, 403, "insufficient_scope")
 
