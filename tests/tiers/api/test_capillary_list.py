@@ -11,7 +11,7 @@ from approvals import lifecycle
 from approvals.models import Version
 from loyalty import programs
 from loyalty.models import BalanceDefinition, Program, ProgramLimit
-from tests import factories
+from tests import factories, scenes
 from tests.tiers.api import gemstone
 from tests.tiers.api.conftest import assert_same
 from tiers import assignment, drafting
@@ -31,8 +31,12 @@ def statuses(answer: Any) -> list[tuple[str, str, str]]:
 # The vendor's example
 
 
-def test_the_list_is_the_vendors_own_example(ask, payload, maya, chen, aude):
-    gemstone.make(maya, chen)
+@scenes.kept
+def gemstones(maya: User, chen: User) -> Program:
+    return gemstone.make(maya, chen)
+
+
+def test_the_list_is_the_vendors_own_example(ask, payload, maya, chen, aude, gemstones):
     answer = ask({"programId": 973}, by=aude)
     assert answer.status_code == 200
     assert_same(answer.json(), payload("list_973"))
@@ -189,9 +193,8 @@ def test_a_failed_publication_shows_beside_what_is_live(ask, silver, maya, chen,
 
 
 def test_the_edit_of_an_imported_tier_has_ids_and_the_live_version_none(
-    ask, maya, chen, aude
+    ask, maya, chen, aude, gemstones
 ):
-    gemstone.make(maya, chen)
     gold = TierVersion.objects.live().get(name="Gold")
     draft = lifecycle.draft_change(gold, by=maya, changes={"name": "Yellow Gold"})
     live, edited = ask({"programId": 973, "tier": "25221"}, by=aude).json()["data"][
@@ -398,16 +401,16 @@ def test_channels_come_from_the_tier_and_from_the_program(ask, maya, chen, aude)
 
 
 @pytest.mark.parametrize("tier", ["25221", "ut-973-003"])
-def test_a_tier_is_found_by_either_id_with_both_versions(tier, ask, maya, chen, aude):
-    gemstone.make(maya, chen)
+def test_a_tier_is_found_by_either_id_with_both_versions(
+    tier, ask, maya, chen, aude, gemstones
+):
     gold = TierVersion.objects.live().get(name="Gold")
     lifecycle.draft_change(gold, by=maya, changes={"name": "Yellow Gold"})
     found = statuses(ask({"programId": 973, "tier": tier}, by=aude))
     assert found == [("Gold", "LIVE", "BOTH"), ("Yellow Gold", "DRAFT", "BOTH")]
 
 
-def test_a_draft_is_found_by_its_unique_id(ask, maya, chen, aude):
-    gemstone.make(maya, chen)
+def test_a_draft_is_found_by_its_unique_id(ask, maya, chen, aude, gemstones):
     (draft,) = ask({"programId": 973, "tier": "ut-973-010"}, by=aude).json()["data"][
         "tiers"
     ]
@@ -415,16 +418,21 @@ def test_a_draft_is_found_by_its_unique_id(ask, maya, chen, aude):
     assert (draft["name"], draft["serialNumber"]) == ("Super Platinum", 10)
 
 
+@scenes.kept
+def others(gemstones: Program, maya: User, chen: User) -> Program:
+    """Another program, whose tier has a slab id too."""
+    other = factories.make_program(maya, "Other")
+    group = factories.make_group(other, by=maya, reviewer=chen, tiers=[("Silver", 5)])
+    Tier.objects.filter(group=group).update(slab_id=1000001)
+    return other
+
+
 @pytest.mark.parametrize(
     "tier",
     # The third is the slab id of another program's tier.
     ["7", "ut-973-011", "1000001", "UT-973-010", "025221", "25221 ", "６", "None", ""],
 )
-def test_any_other_id_is_not_found(tier, ask, payload, maya, chen, aude):
-    gemstone.make(maya, chen)
-    other = factories.make_program(maya, "Other")
-    group = factories.make_group(other, by=maya, reviewer=chen, tiers=[("Silver", 5)])
-    Tier.objects.filter(group=group).update(slab_id=1000001)
+def test_any_other_id_is_not_found(tier, ask, payload, maya, chen, aude, others):
     answer = ask({"programId": 973, "tier": tier}, by=aude)
     assert answer.status_code == 404
     assert_same(answer.json(), payload("refusal_9056", message=message(answer)))
@@ -492,8 +500,7 @@ def test_a_permission_counts_from_the_moment_it_is_given(ask, db):
     assert ask({"programId": 973}, by=somebody).status_code == 403
 
 
-def test_refusals_have_an_order(ask, maya, chen, aude):
-    gemstone.make(maya, chen)
+def test_refusals_have_an_order(ask, maya, chen, aude, gemstones):
     somebody = factories.make_user("sam")
     everything_wrong = {"status": "LIVE", "tier": "7"}
 

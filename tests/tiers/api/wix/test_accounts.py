@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import time_machine
 from django.test import Client
 
 from approvals.errors import StaleEdit
@@ -272,10 +273,15 @@ def test_while_paused_everybody_is_in_the_base_tier(call, store, maya):
 # Many accounts
 
 
-@pytest.fixture
+@scenes.kept
 def crowd(store, ada):
     """Ada with nothing, and nine who have 100 to 2,600 points, Silver from 500."""
-    everybody = [ada]
+    # Just now: after twelve months, points no longer count.
+    with time_machine.travel(time_machine.escape_hatch.time.time()):
+        return [str(member.uuid) for member in [ada, *earners(store)]]
+
+
+def earners(store):
     for number in range(1, 10):
         member = factories.make_member(
             store,
@@ -284,8 +290,7 @@ def crowd(store, ada):
             joined_at=factories.LONG_AGO + timedelta(days=number),
         )
         factories.earn(member, 100 + 312 * (number - 1) + number % 2)
-        everybody.append(member)
-    return [str(member.uuid) for member in everybody]
+        yield member
 
 
 @pytest.mark.parametrize(
