@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
 
 class LoyaltyConfig(AppConfig):
@@ -6,6 +7,7 @@ class LoyaltyConfig(AppConfig):
     verbose_name = "Loyalty programs"
 
     def ready(self) -> None:
-        from . import registration
+        from . import instants, registration
 
+        connection_created.connect(instants.read_fast, dispatch_uid="loyalty.instants")
         registration.register()
