@@ -308,26 +308,54 @@ def _bounds(
 ) -> tuple[dict[int, int], dict[int, int]]:
     """Return between which numbers the customers of an instant lie.
 
-    Whose status has changed since may have counted or not; of all others it is known.
+    Whose status has changed since may have counted or not; what was done to somebody
+    in the very microsecond of the count may have come before it or after. Of all
+    others it is known.
     """
-    changed = AuditEvent.objects.filter(
-        program_id=program.pk,
-        kind="member",
-        verb__in=STATUS_VERBS,
-        created_at__gte=known_at,
-    ).values_list("object_id", flat=True)
-    uncertain = set(changed)
-    covering = counts.covering(program, instant, known_at)
-    certain = covering.filter(member__status=counts.ACTIVE)
+    uncertain = _uncertain(program, known_at)
+    certain = counts.covering(program, instant, known_at).exclude(member__in=uncertain)
     least = dict(
-        certain.exclude(member__in=uncertain)
+        certain.filter(member__status=counts.ACTIVE)
         .order_by()
         .values_list("tier")
         .annotate(Count("pk"))
     )
+    before_or_after = TierAssignment.objects.filter(
+        Q(valid_until__isnull=True) | Q(valid_until__gt=instant),
+        Q(superseded_at__isnull=True) | Q(superseded_at__gte=known_at),
+        recorded_at__lte=known_at,
+        valid_from__lte=instant,
+        member__in=uncertain,
+    )
     most = Counter(least)
-    most.update(covering.filter(member__in=uncertain).values_list("tier", flat=True))
+    most.update(
+        tier
+        for tier, _ in before_or_after.order_by()
+        .values_list("tier", "member")
+        .distinct()
+    )
     return shown(least), shown(most)
+
+
+def _uncertain(program: Program, known_at: datetime) -> set[int]:
+    """Return of whom it is not known as what they were counted."""
+    acts = AuditEvent.objects.filter(
+        Q(verb__in=STATUS_VERBS, created_at__gte=known_at) | Q(created_at=known_at),
+        program_id=program.pk,
+        kind="member",
+    )
+    moved = TierAssignment.objects.filter(
+        Q(recorded_at=known_at) | Q(superseded_at=known_at), member__program=program
+    )
+    posted = PointsEntry.objects.filter(
+        member__in=moved.values("member"), recorded_at=known_at
+    )
+    # What has expired the tick itself writes down.
+    own = posted.exclude(kind=PointsEntry.Kind.EXPIRE)
+    return {
+        *acts.values_list("object_id", flat=True),
+        *own.values_list("member", flat=True),
+    }
 
 
 def _outside(

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
@@ -14,7 +15,7 @@ from approvals import triggers
 from loyalty import members
 from loyalty.models import Balance, Member, PointsEntry, Program
 from tests import factories
-from tiers import assignment, verification
+from tiers import acts, assignment, verification
 from tiers.models import (
     CountChange,
     Standing,
@@ -36,6 +37,15 @@ def story(group: TierGroup) -> TierGroup:
         factories.earn(member, amount, occurred_at=now - timedelta(days=40))
     assignment.recalculate(group.program, as_of=timezone.now())
     return group
+
+
+def corrupt(change: Callable[[], Any]) -> None:
+    """Let something happen that triggers would prevent."""
+    triggers.uninstall(connection)
+    try:
+        change()
+    finally:
+        triggers.install(connection)
 
 
 def test_sound_data_has_no_problems(story: TierGroup) -> None:
@@ -155,14 +165,30 @@ def test_bounds_know_of_whose_status_has_changed(story: TierGroup, maya: User) -
     assert list(verification.problems(story.program)) == []
 
 
+def test_what_is_done_in_the_very_microsecond_of_a_tick_is_no_fault(
+    group: TierGroup, maya: User
+) -> None:
+    """It may have been committed before customers were counted, or after."""
+    early, late, moved = (factories.make_member(group.program) for _ in range(3))
+    tomorrow = timezone.now() + timedelta(days=1)
+    midnight = tomorrow.replace(hour=0, minute=0, second=0, microsecond=0)
+    with time_machine.travel(midnight, tick=False):
+        assignment.recalculate(group.program, as_of=midnight)
+        factories.earn(early, 600)
+        factories.earn(late, 600, occurred_at=midnight - timedelta(hours=9))
+        gold = factories.live_tier(group, "Gold").tier
+        acts.move(moved, gold, by=maya, reason="A favour.")
+        assert list(verification.problems(group.program)) == []
+        # Three may have counted or not; a fourth never was there.
+        corrupt(lambda: TierSnapshot.objects.filter(customers=3).update(customers=4))
+        (problem,) = verification.problems(group.program)
+        assert "has 4 customers, its assignments say 0 to 3" in problem
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_row_corrupted_on_purpose_is_found(story: TierGroup, fault: str) -> None:
-    corrupt, sentence = FAULTS[fault]
-    triggers.uninstall(connection)
-    try:
-        corrupt()
-    finally:
-        triggers.install(connection)
+    change, sentence = FAULTS[fault]
+    corrupt(change)
     found = list(verification.problems(story.program))
     assert any(sentence in problem for problem in found), found
 
