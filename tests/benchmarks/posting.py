@@ -1,4 +1,8 @@
-"""One event and many: posting beside bare inserts and ``COPY``."""
+"""One event and many: posting beside bare inserts and ``COPY``.
+
+A posting and the bare insert stand behind the same middleware, and ask the same who
+the caller is and whether they may; they are called in turns, in one process.
+"""
 
 import json
 import random
@@ -15,6 +19,7 @@ from io import BytesIO
 from itertools import count
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.test.client import ClientHandler
@@ -22,6 +27,7 @@ from django.test.utils import override_settings
 from django.urls import path
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
+from rest_framework.request import Request
 
 from loyalty import points
 from loyalty.models import (
@@ -31,10 +37,15 @@ from loyalty.models import (
     PointsRequest,
     Program,
 )
+from loyalty.models.keys import Scope
+from tests import factories
 from tests.benchmarks.generator import NOW, Size
 from tests.benchmarks.measuring import Result, counted, seconds
 from tests.run import ROOT
 from tiers import assignment
+from tiers.api.access import HasPermission
+from tiers.api.authentication import NativeKey
+from tiers.api.wix.account_views import EarnPoints
 from tiers.models import Standing
 
 LINES = 500
@@ -44,10 +55,17 @@ SECONDS = 8
 _numbers = count(1)
 
 
+def _asked(http: HttpRequest) -> Any:
+    """Ask who the caller is and whether they may, as every endpoint of ours does."""
+    request = Request(http, authenticators=[NativeKey()])
+    assert HasPermission().has_permission(request, EarnPoints)
+    return json.loads(http.body)
+
+
 @csrf_exempt
 def bare(request: HttpRequest) -> HttpResponse:
     """Insert the entry through the ORM, and nothing else."""
-    asked = json.loads(request.body)
+    asked = _asked(request)
     now = timezone.now()
     entry = PointsEntry.objects.create(
         member_id=asked["member"],
@@ -66,16 +84,14 @@ def bare(request: HttpRequest) -> HttpResponse:
 
 @csrf_exempt
 def post(request: HttpRequest) -> HttpResponse:
-    """Post it as a view of ours does, and answer with the tier."""
-    asked = json.loads(request.body)
+    """Find the member, post, and answer with the balance."""
+    asked = _asked(request)
     member = Member.objects.get(pk=asked["member"])
-    definition = BalanceDefinition.objects.get(
-        pk=asked["definition"], program=member.program_id
-    )
     verb = points.earn if asked["amount"] > 0 else points.adjust
     posting = verb(
         member,
-        definition,
+        # Posting refuses a balance that is not the program's.
+        BalanceDefinition(pk=asked["definition"]),
         asked["amount"],
         reference=asked["reference"],
         source="shop",
@@ -103,8 +119,9 @@ def event(size: Size) -> Iterator[Result]:
         return {"amount": amount, "reference": f"event-{next(_numbers)}"}
 
     common = {"member": member, "definition": definition}
+    _, key = factories.make_key(User.objects.get(username="admin"), Scope.POINTS)
     with override_settings(ROOT_URLCONF=__name__), _ticks_elsewhere(size):
-        theirs, ours = _Caller("/bare"), _Caller("/post")
+        theirs, ours = _Caller("/bare", key), _Caller("/post", key)
         # Well above one threshold and below the next.
         ours(common | our_call(500))
         for name, hold, amounts in (
@@ -298,8 +315,9 @@ def _forget_bare_lines(member: int) -> None:
 class _Caller:
     """Calls an address through the whole stack, as WSGI would."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, key: str) -> None:
         self.address = address
+        self.key = key
         self.handler = ClientHandler(enforce_csrf_checks=False)
 
     def __call__(self, body: dict[str, Any]) -> None:
@@ -312,6 +330,7 @@ class _Caller:
                 "SERVER_PORT": "80",
                 "REMOTE_ADDR": "127.0.0.1",
                 "HTTP_HOST": "localhost",
+                "HTTP_AUTHORIZATION": f"Api-Key {self.key}",
                 "CONTENT_TYPE": "application/json",
                 "CONTENT_LENGTH": str(len(sent)),
                 "wsgi.url_scheme": "http",
