@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from functools import lru_cache
 
 from loyalty.calendar import first_instant, leaving_day, local_date
 
@@ -30,8 +31,13 @@ def weighs_until(line: Line, measure: Measure, zone: str) -> datetime | None:
     """Return when a line that weighs from its instant on stops; None is never."""
     if measure.kind != "WINDOW":
         return None
-    day = leaving_day(local_date(line.window_at, zone), measure.months)
-    return first_instant(day, zone)
+    return _leaving(local_date(line.window_at, zone), measure.months, zone)
+
+
+@lru_cache(maxsize=65536)
+def _leaving(day: date, months: int | None, zone: str) -> datetime:
+    # Years have few days, and members many lines.
+    return first_instant(leaving_day(day, months), zone)
 
 
 def measured(
