@@ -27,7 +27,7 @@ def count(small: int, full: int) -> int:
 
 
 def whole(small: int, full: int) -> int:
-    """Return ``full`` under ``make proof``, in CI as well, and else ``small``."""
+    """Return ``full`` under ``make proof``, whatever the share, and else ``small``."""
     return full if FULL else small
 
 

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from django.db import connection
 from hypothesis import assume
 from hypothesis import strategies as st
 
@@ -18,12 +17,7 @@ from tests.tiers.histories import (
     looks,
 )
 
-pytestmark = [
-    pytest.mark.proof,
-    pytest.mark.skipif(
-        connection.vendor != "sqlite", reason="No database takes part: once is enough."
-    ),
-]
+pytestmark = pytest.mark.proof
 
 many = in_parts(whole(300, 10_000))
 some = in_parts(count(100, 2_000))

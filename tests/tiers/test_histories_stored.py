@@ -379,7 +379,7 @@ class Stored(RuleBasedStateMachine):
             )
 
 
-HISTORIES = whole(45, 1000 if connection.vendor == "postgresql" else 500)
+HISTORIES = whole(30, 1000 if connection.vendor == "postgresql" else 500)
 
 
 @pytest.mark.proof

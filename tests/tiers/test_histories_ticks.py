@@ -31,7 +31,7 @@ from tiers import assignment
 
 pytestmark = [pytest.mark.proof, pytest.mark.django_db]
 
-HISTORIES = whole(30, 1000 if connection.vendor == "postgresql" else 500)
+HISTORIES = whole(15, 1000 if connection.vendor == "postgresql" else 500)
 which = st.integers(0, 50)
 calls = st.one_of(
     call("pass_time", step=steps),

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from loyalty import members, points
 from loyalty.models import Member
-from tests.counts import count
+from tests.counts import whole
 from tests.tiers.stored import World
 from tests.tiers.workers import CHUNK, WORKER, Plant, plant, wait_until
 from tiers import assignment, verification
@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 PEOPLE = 80
-KILLS = count(3, 40)
+KILLS = whole(3, 40)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_worker_killed_in_the_middle_of_a_tick_leaves_nobody_wrong(
         worker.send_signal(signal.SIGKILL)
         worker.wait()
         in_the_middle += 0 < marked(world) < PEOPLE
-        expect_right(world, sample=count(10, 20))
+        expect_right(world, sample=whole(10, 20))
     # Some came too late; most have to hit.
     assert in_the_middle > KILLS / 2
     expect_right(world)
