@@ -50,6 +50,23 @@ publish. A key that may neither draft nor publish sees what is live only, whatev
 * A direct write of another system's to a tier that is open here makes the publication
   422 until the draft is edited: it would undo what nobody has seen.
 * Names of programs are told apart among those that the key may see.
+* Balances in POINTS, JPY and CLP are of whole amounts, others of hundredths, for good:
+  an amount is rounded as its definition says, and a unit of other decimals is 422. The
+  balances that every program has here are internal in one that is made here.
+* A balance definition that is changed has the vendor's defaults for what is not sent.
+* Contacts are of the whole organisation. A telephone alone names nobody: people share
+  them. Who shares a subscription holds nothing of their own.
+* Nobody can join before the first publication (422). Who left and joins again goes on
+  where they were.
+* ``amount`` of a debit is negative in answers, so that a history adds up. What was
+  posted through other doors is in it, and what expired.
+* A debit that a balance cannot bear is 422 when it begins and in the history as
+  ``rejected``. One that could be begun and cannot be completed waits on.
+* A debit happens when it is completed, whatever its ``eventTime`` says.
+* A transaction that completes itself is posted once for each ``Idempotency-Key``, which
+  the vendor does not know; without one, a request that is sent again is another.
+* What one member has is true of the instant of the request; ``contact-balances`` are as
+  of the last recalculation.
 * ``x-sib-ratelimit-*`` say how many requests are left in this minute.
 
 **Ignored**: fields and parameters that are not described, ``null`` (as if not sent, but
@@ -59,9 +76,10 @@ for schedules), tiers inside a group, ``documentId``, bodies of calls that need 
 ``pattern``, ``codeCount``, ``birthdayAttribute`` of a program: they belong to the
 vendor's own cards and calendar.
 
-**Refused** (404, as any address that there is not)
+**Refused** (404, as any address that there is not, unless said otherwise)
 
 * Vouchers, their codes and redemption: who hands rewards out is another system.
 * Limits of balances over time, and orders of balances: nothing here decides by them.
+* ``balanceExpiryInMinutes`` (422): credits expire as their definition says.
 * Events and webhooks below ``/v3``: what happened here is read from our own feed.
 """

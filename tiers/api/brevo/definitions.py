@@ -84,13 +84,13 @@ class Definitions(DefinitionView):
     @described(
         "createBalanceDefinition",
         answers.Definition,
-        messages.Definition,
+        messages.DefinitionRequest,
         fails=[404],
         parameters=[PID],
     )
     def post(self, request: Request, **ids: Any) -> Response:
         program = self.program
-        said = self.read(messages.Definition)
+        said = self.read(messages.DefinitionRequest)
         scale = scale_of(said["unit"])
         made = programs.add_balance_definition(
             program, by=request.user, scale=scale, **wording_of(said, scale)
@@ -114,13 +114,13 @@ class OneDefinition(DefinitionView):
     @described(
         "updateBalanceDefinition",
         answers.Definition,
-        messages.Definition,
+        messages.DefinitionRequest,
         fails=(404, 424),
         parameters=[PID, BDID],
     )
     def put(self, request: Request, *, bdid: UUID, **ids: Any) -> Response:
         definition = self.one(bdid).balance_definition
-        said = self.read(messages.Definition)
+        said = self.read(messages.DefinitionRequest)
         expect_decimals(definition, said["unit"])
         wording = wording_of(said, definition.scale)
         return Response(document(change(definition, wording, by=request.user)))

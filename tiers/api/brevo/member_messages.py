@@ -4,6 +4,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
@@ -34,6 +36,7 @@ MOST_MINUTES: Final = 2**31 - 1
 MOST_LISTED: Final = 500
 
 
+@extend_schema_field(OpenApiTypes.INT64)
 class ContactField(serializers.Field):
     """A contact's number, as JSON."""
 
@@ -47,6 +50,7 @@ class ContactField(serializers.Field):
         return data
 
 
+@extend_schema_field(OpenApiTypes.NUMBER)
 class NumberField(serializers.Field):
     """A JSON number, with decimals or without."""
 
@@ -62,6 +66,11 @@ class NumberField(serializers.Field):
         if abs(number) > MAX_JSON_INTEGER:
             self.fail("out_of_range")
         return round(number, DECIMALS)
+
+
+@extend_schema_field(OpenApiTypes.DATETIME)
+class InstantField(strict.InstantField):
+    pass
 
 
 class Parameter(serializers.CharField):
@@ -140,7 +149,7 @@ class CreateContact(Body):
 class Subscribe(Body):
     contactId = ContactField()
     loyaltySubscriptionId = _subscription()
-    creationDate = strict.InstantField(required=False)
+    creationDate = InstantField(required=False)
     meta = ObjectField(required=False, default=dict)
 
 
@@ -194,7 +203,7 @@ class DayOfYearField(strict.LineField):
         return f"{day:%d/%m}"
 
 
-class Definition(Body):
+class DefinitionRequest(Body):
     """A balance definition as it shall be; what is not sent has its default."""
 
     name = strict.LineField(max_length=128)
@@ -313,7 +322,7 @@ class BeginTransaction(Body):
     transactionType = strict.ChoiceField(choices=TYPES, required=False)
     meta = ObjectField(required=False, default=dict)
     ttl = strict.IntegerField(required=False, min_value=10, max_value=MOST_MINUTES)
-    eventTime = strict.InstantField(required=False)
+    eventTime = InstantField(required=False)
     autoComplete = strict.FlagField(required=False, default=False)
     balanceExpiryInMinutes = strict.IntegerField(
         required=False, min_value=1, max_value=MOST_MINUTES

@@ -31,6 +31,8 @@ UNITS: Final = (
     "BRL",
 )
 TYPES: Final = ("credit", "debit")
+STATUSES: Final = tuple(state.value for state in State)
+ROUNDINGS: Final = ("lower", "upper", "natural")
 
 
 class ContactId(serializers.IntegerField):
@@ -135,8 +137,8 @@ class Definition(Described):
     balanceOptionAmountOvertakingStrategy = serializers.ChoiceField(
         ["strict", "partial"]
     )
-    balanceOptionCreditRounding = serializers.ChoiceField(["lower", "upper", "natural"])
-    balanceOptionDebitRounding = serializers.ChoiceField(["lower", "upper", "natural"])
+    balanceOptionCreditRounding = serializers.ChoiceField(ROUNDINGS)
+    balanceOptionDebitRounding = serializers.ChoiceField(ROUNDINGS)
     balanceAvailabilityDurationValue = serializers.IntegerField(allow_null=True)
     balanceAvailabilityDurationUnit = serializers.ChoiceField(
         ["day", "week", "month", "year"], allow_null=True
@@ -228,7 +230,7 @@ class Transaction(Described):
     amount = Amount()
     transactionType = serializers.ChoiceField(TYPES)
     meta = ObjectField()
-    status = serializers.ChoiceField([state.value for state in State])
+    status = serializers.ChoiceField(STATUSES)
     loyaltyProgramId = UuidField()
     balanceDefinitionId = UuidField()
     contactId = ContactId()
@@ -247,7 +249,7 @@ class PastTransaction(Described):
     id = UuidField()
     amount = Amount()
     transactionType = serializers.ChoiceField(TYPES)
-    status = serializers.ChoiceField([state.value for state in State])
+    status = serializers.ChoiceField(STATUSES)
     balanceExpirationDate = serializers.DateTimeField(allow_null=True)
     createdAt = serializers.DateTimeField()
     completedAt = serializers.DateTimeField(allow_null=True)

@@ -17,7 +17,7 @@ from rest_framework import serializers
 from tiers.models import TierVersion
 
 from .protocol import StatusFilterNotSupported
-from .words import KPI_TYPES, SAME_AS_ELIGIBILITY
+from .words import KPI_TYPES, SAME_AS_ELIGIBILITY, VALIDITY_UNITS
 
 OPEN_STATUSES = ["DRAFT", "PENDING_APPROVAL", "REJECTED", "PUBLISH_FAILED"]
 RECORD_STATUSES = ["ACTIVE", *OPEN_STATUSES]
@@ -134,7 +134,7 @@ class RenewalSerializer(TermsSerializer):
 
     periodType = Choice(TierVersion.PeriodType.choices, source="period_type")
     periodValue = Text(source="period_value", help_text="Months, as a text.")
-    unit = Choice(["NUM_MONTHS"])
+    unit = Choice(VALIDITY_UNITS)
     startDate = InstantWithOffset(source="start_date", required=False)
     endDate = InstantWithOffset(source="end_date", required=False)
     isFixedTypeWithoutYear = YesNo(source="is_fixed_type_without_year")
@@ -255,7 +255,7 @@ class RecordValiditySerializer(SparseSerializer):
 
     periodType = Choice(TierVersion.PeriodType.choices, source="period_type")
     periodValue = Whole(source="period_value", help_text="Months, as a number.")
-    unit = Choice(["NUM_MONTHS"])
+    unit = Choice(VALIDITY_UNITS)
     startDate = InstantWithOffset(source="start_date", required=False)
     endDate = InstantWithOffset(source="end_date", required=False)
     isFixedTypeWithoutYear = YesNo(source="is_fixed_type_without_year")

@@ -12,7 +12,7 @@ KPI_TYPES: Final = (
     TRACKER := "TRACKER_VALUE_BASED",
 )
 SAME_AS_ELIGIBILITY: Final = "Same as eligibility"
-MONTHS: Final = "NUM_MONTHS"
+VALIDITY_UNITS: Final = (MONTHS := "NUM_MONTHS",)
 NOT_SET: Final = "-1"
 #: Conditions of renewal that are one amount each.
 CONDITIONS: Final = ("purchase", "numVisits", "points")
