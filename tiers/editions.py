@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from approvals.models import Version
+from loyalty import balances
 from loyalty.models import BalanceDefinition, Program
 
 from . import soundness
@@ -65,10 +66,18 @@ class Edition:
 
     @cached_property
     def balances(self) -> dict[int, BalanceDefinition]:
-        definitions = BalanceDefinition.objects.filter(
-            program=self.program, discarded_at__isnull=True
-        )
+        """All balances that there have ever been: a draft may name one that is gone."""
+        definitions = BalanceDefinition.objects.filter(program=self.program)
         return definitions.in_bulk()
+
+    @cached_property
+    def balances_by_uuid(self) -> dict[UUID, int]:
+        """The balances of this edition, by the ids that others know them by."""
+        wordings = balances.wordings(self.program, with_drafts=self.draft)
+        return {
+            version.balance_definition.uuid: version.balance_definition_id
+            for version in wordings
+        }
 
     def least_amounts(self, tier: TierVersion) -> list[tuple[int, int]]:
         """Return what a tier asks for as balances and whole amounts of them.

@@ -11,7 +11,11 @@ from itertools import pairwise
 from typing import Any
 
 from approvals.text import comparable
-from loyalty.models import BalanceDefinition, ProgramVersion
+from loyalty.models import (
+    BalanceDefinition,
+    BalanceDefinitionVersion,
+    ProgramVersion,
+)
 
 from .models import TierGroup, TierGroupVersion, TierVersion
 from .models.groups import Measure, WindowKind
@@ -30,6 +34,8 @@ class Outcome:
     #: What an empty measure means: points of so many months.
     rolling_months: int
     points: int | None
+    #: Balances that are begun or ended together with this.
+    balances: list[BalanceDefinitionVersion]
 
 
 def problems_in_groups_of(versions: Sequence[Any], every: Sequence[Any]) -> list[str]:
@@ -111,6 +117,7 @@ def outcome(group: TierGroup, changed: Iterable[Any]) -> Outcome:
         name_rule=program.tier_name_rule if program else NameRule.CASEFOLD,
         rolling_months=program.rolling_window_months if program else 12,
         points=points.values_list("pk", flat=True).first(),
+        balances=[v for v in changed if isinstance(v, BalanceDefinitionVersion)],
     )
 
 
@@ -124,7 +131,13 @@ def problems(after: Outcome) -> list[str]:
             f"{names}: the group of these tiers would not be live. Publish the group "
             "with them, or retire them with it."
         ]
-    return [*_base(after), *_names(after), *_thresholds(after), *_conditions(after)]
+    return [
+        *_base(after),
+        *_names(after),
+        *_thresholds(after),
+        *_conditions(after),
+        *_balances(after),
+    ]
 
 
 def ordered(version: TierGroupVersion, tiers: Iterable[TierVersion]) -> list[Any]:
@@ -220,6 +233,30 @@ def _conditions(after: Outcome) -> list[str]:
             "have no order of their own. Put them in the group's order of tiers."
         )
     return found
+
+
+def _balances(after: Outcome) -> list[str]:
+    """Amounts are asked for of balances that members can have."""
+    asked = {
+        condition["balance_definition"]: tier
+        for tier in after.tiers
+        for condition in tier.access_conditions
+    }
+    if not asked:
+        return []
+    live = BalanceDefinitionVersion.objects.live()
+    known = set(
+        live.filter(balance_definition__in=asked).values_list(
+            "balance_definition", flat=True
+        )
+    )
+    # Who ends one that is asked for is told so by its own check.
+    known |= {version.balance_definition_id for version in after.balances}
+    return [
+        f"{tier.name} asks for amounts of a balance that is not there."
+        for balance, tier in asked.items()
+        if balance not in known
+    ]
 
 
 def unranked(

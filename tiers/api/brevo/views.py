@@ -154,7 +154,7 @@ class TierWriter(TierView):
     def _amounts(
         self, edition: Edition, conditions: list[dict[str, Any]]
     ) -> list[tuple[int, int]]:
-        known = {balance.uuid: pk for pk, balance in edition.balances.items()}
+        known = edition.balances_by_uuid
         if unknown := {c["balanceDefinitionId"] for c in conditions} - set(known):
             raise ValidationError(
                 {"access_conditions": f"There is no balance definition {min(unknown)}."}

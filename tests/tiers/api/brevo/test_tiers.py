@@ -15,6 +15,7 @@ from tests.tiers.api.brevo.conftest import (
     VISITS,
     expect,
     make_key,
+    refused,
     violations,
 )
 from tiers import program_draft
@@ -248,6 +249,22 @@ def test_tiers_rank_by_threshold_in_whatever_order_they_were_made(call):
     assert [tier["name"] for tier in own] == ["Low", "Middle", "Top"]
     live = call("GET", f"{GROUPS}/{group}?version=active").json()
     assert live["tierOrder"] == [tier["tierId"] for tier in own]
+
+
+def test_a_balance_that_was_deleted_is_asked_for_by_nobody_new(call):
+    balances = f"/loyalty/balance/programs/{CLUB}/balance-definitions"
+    miles = call("POST", balances, {"name": "Miles", "unit": "POINTS"}).json()["id"]
+    sent = golden(name="Pilot", accessConditions=asking((miles, 5)))
+    pilot = call("POST", f"{GROUPS}/{STATUS}/tiers", sent).json()
+    assert call("DELETE", f"{balances}/{miles}").status_code == 204
+    # Who asks for it already still reads, but cannot go live.
+    assert pilot in call("GET", TIERS).json()["items"]
+    document = refused(call("POST", PUBLISH), 422, "invalid_parameter")
+    assert (
+        document["message"] == "Pilot asks for amounts of a balance that is not there."
+    )
+    answer = call("POST", f"{GROUPS}/{STATUS}/tiers", sent)
+    assert violations(answer) == {"accessConditions": "invalid"}
 
 
 def test_two_tiers_may_have_one_name(call):
