@@ -63,6 +63,9 @@ def described(
     of 400, 409 and 424 become 422. Where ``request`` is given, the body is read.
     """
     responses: dict[int, Any] = {204: None} if answer is None else {200: answer}
+    if any(each.location == OpenApiParameter.PATH for each in parameters):
+        # A program, at least, that there may not be: the vendor does not always say so.
+        fails = (*fails, 404)
     for status in sorted({*ALWAYS, *fails}):
         responses[status] = OpenApiResponse(Refusal, REFUSALS[status])
     describe = extend_schema(

@@ -133,8 +133,8 @@ class LineSerializer(serializers.Serializer):
     label = serializers.CharField(  # type: ignore[assignment]
         help_text="What people call the field."
     )
-    before = serializers.JSONField(allow_null=True)
-    after = serializers.JSONField(allow_null=True)
+    before = serializers.JSONField(help_text="Null where nothing is said.")
+    after = serializers.JSONField(help_text="Null where nothing is said.")
 
 
 class DifferenceSerializer(serializers.Serializer):
