@@ -45,6 +45,11 @@ def kept(make: Maker) -> Any:
     return pytest.fixture(name=name)(find)
 
 
+def at_present() -> time_machine.travel:
+    """Let a maker's clock show the present, for what is about the past few months."""
+    return time_machine.travel(time_machine.escape_hatch.time.time())
+
+
 def makers_for(request: pytest.FixtureRequest) -> Makers:
     """Return what makes a test's scene, by the names of its fixtures."""
     definitions = request.node._fixtureinfo.name2fixturedefs

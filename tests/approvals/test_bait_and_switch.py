@@ -5,6 +5,7 @@ deciding. Whenever a reviewer's decision goes through, what is live is what was 
 reviewer's page, word for word.
 """
 
+import copy
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -18,7 +19,7 @@ from approvals import fingerprint, lifecycle, triggers
 from approvals.errors import ContentChanged, Refused
 from approvals.lifecycle import guards
 from approvals.models import ChangeSet, Decision, Version
-from tests import factories
+from tests import factories, scenes
 from tests.counts import count
 from tiers.models import TierVersion
 
@@ -102,16 +103,22 @@ class Reading:
         return [fingerprint.content_of(version) for version in live] == self.contents
 
 
+@scenes.kept
+def opened(stage: Stage) -> Reading:
+    """What every interleaving starts from."""
+    return Reading(stage)
+
+
 @INTERLEAVINGS
 @given(steps=STEPS, looks_again=st.booleans())
 def test_what_was_read_is_what_goes_live(
-    stage: Stage,
+    opened: Reading,
     tally: dict[str, int],
     steps: list[tuple[str, int]],
     looks_again: bool,
 ) -> None:
     with transaction.atomic():
-        reading = Reading(stage)
+        reading = copy.deepcopy(opened)
         for what, threshold in steps:
             reading.do(what, threshold)
         if looks_again:

@@ -10,11 +10,12 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.test import Client
+from django.test import Client, override_settings
 
 from approvals.models import Decision, Notice
 from loyalty import cdnow, keys, members, points, programs
 from loyalty.models import ApiKey, Balance, Member, PointsEntry, Program
+from tests import scenes
 from tiers.demo import gemstone, people, vinyl
 from tiers.models import Tier, TierAssignment, TierVersion
 
@@ -31,6 +32,15 @@ def seed(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
         return out.getvalue()
 
     return run
+
+
+@scenes.kept
+def gemstones() -> str:
+    """Gemstone Rewards; what the command said when it was made."""
+    out = StringIO()
+    with scenes.at_present(), override_settings(DEBUG=True):
+        call_command("seed_demo", only=[973], stdout=out)
+    return out.getvalue()
 
 
 @pytest.fixture
@@ -121,11 +131,8 @@ def test_the_people_can_log_in_and_have_their_roles(seed: Callable[..., str]) ->
         assert user.is_superuser == (user.username == "admin")
 
 
-def test_gemstone_rewards_has_exactly_these_tiers_and_members(
-    seed: Callable[..., str],
-) -> None:
-    out = seed(973)
-    assert "Program 973, Gemstone Rewards: 409 members" in out
+def test_gemstone_rewards_has_exactly_these_tiers_and_members(gemstones: str) -> None:
+    assert "Program 973, Gemstone Rewards: 409 members" in gemstones
     assert counts(973) == [350, 13, 16, 3, 3, 1, 8, 15, 0]
     assert Member.objects.count() == 409
     live = TierVersion.objects.live().order_by("tier__serial_number")
@@ -143,8 +150,7 @@ def test_gemstone_rewards_has_exactly_these_tiers_and_members(
     assert approved.count() == len(gemstone.LEVELS)
 
 
-def test_the_ledger_of_the_demo_adds_up(seed: Callable[..., str]) -> None:
-    seed(973)
+def test_the_ledger_of_the_demo_adds_up(gemstones: str) -> None:
     for member in Member.objects.all()[:50]:
         assert points.verify(member) is None
     total: dict[tuple[int, int], int] = {}
@@ -162,8 +168,7 @@ def test_the_ledger_of_the_demo_adds_up(seed: Callable[..., str]) -> None:
     assert PointsEntry.objects.filter(kind="REDEEM").exists()
 
 
-def test_nobody_finds_notices_about_the_past(seed: Callable[..., str]) -> None:
-    seed(973)
+def test_nobody_finds_notices_about_the_past(gemstones: str) -> None:
     assert not Notice.objects.filter(read_at__isnull=True).exists()
     assert not Notice.objects.filter(due_at__isnull=False).exists()
 
@@ -251,8 +256,7 @@ def test_a_second_run_changes_nothing(
     ]
 
 
-def test_the_next_program_gets_an_id_of_its_own(seed: Callable[..., str]) -> None:
-    seed(973)
+def test_the_next_program_gets_an_id_of_its_own(gemstones: str) -> None:
     manager = User.objects.get(username="manager")
     assert programs.create_program(by=manager, name="Next").pk > 973
 
