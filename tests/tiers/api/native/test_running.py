@@ -351,10 +351,6 @@ def test_the_record_of_other_programs_is_not_shown(get, program, ada, maya, aude
     ProgramLimit.objects.create(user=aude, program=other)
     limited = get("audit-events", by=aude)["results"]
     assert {row["program"] for row in limited} == {other.pk}
-    key = make_key(maya, program=other)
-    assert {row["program"] for row in get("audit-events", by=key)["results"]} == {
-        other.pk
-    }
 
 
 LISTS = {
@@ -373,7 +369,10 @@ LISTS = {
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_lists_ask_as_much_for_many_as_for_few(get, group, maya, path):
+def test_lists_ask_as_much_for_many_as_for_few(get, key, group, aude, maya, path):
+    # What is on record is for people; their password is looked at in one query too.
+    by = aude if path == "audit-events" else key
+
     def more(number: int) -> None:
         for _ in range(number):
             member = factories.make_member(group.program)
@@ -386,12 +385,12 @@ def test_lists_ask_as_much_for_many_as_for_few(get, group, maya, path):
 
     def queries() -> int:
         with CaptureQueriesContext(connection) as asked:
-            get(path)
+            get(path, by=by)
         return len(asked)
 
     more(1)
-    get(path)
+    get(path, by=by)
     few = queries()
     more(6)
-    get(path)
+    get(path, by=by)
     assert few == queries() == LISTS[path]
