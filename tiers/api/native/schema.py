@@ -5,7 +5,11 @@ from typing import Any, Final
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+)
 from rest_framework import serializers
 
 from .problems import PROBLEMS
@@ -14,6 +18,16 @@ from .refusals import MEDIA_TYPE
 CODES: Final = [(code, code) for code in PROBLEMS]
 
 # What every refusal is
+
+
+def _kind(code: str) -> dict[str, Any]:
+    problem = PROBLEMS[code]
+    return {
+        "type": problem.type,
+        "title": problem.title,
+        "status": problem.status,
+        "code": code,
+    }
 
 
 class ProblemErrorSerializer(serializers.Serializer):
@@ -46,6 +60,32 @@ class ProblemSerializer(serializers.Serializer):
     )
 
 
+PROBLEM_EXAMPLES: Final = {
+    400: OpenApiExample(
+        "A field that nobody knows",
+        {
+            **_kind("invalid_request"),
+            "detail": "/content/colour: There is no such field.",
+            "instance": "urn:uuid:11111111-1111-4111-8111-111111111111",
+            "errors": [
+                {
+                    "pointer": "/content/colour",
+                    "code": "unknown_field",
+                    "detail": "There is no such field.",
+                }
+            ],
+        },
+    ),
+    409: OpenApiExample(
+        "Too late",
+        {
+            **_kind("already_decided"),
+            "detail": "chen approved this change on 1 March 2026 at 09:30.",
+            "instance": "urn:uuid:11111111-1111-4111-8111-111111111111",
+            "details": {"decided_by": "chen", "kind": "APPROVED"},
+        },
+    ),
+}
 SENTENCES: Final[dict[int, str]] = {
     400: "Something that was sent breaks a rule.",
     401: "Nobody was recognised.",
@@ -161,7 +201,11 @@ class NativeSchema(AutoSchema):
             responses["304"] = {"description": "It is as If-None-Match names it."}
         for status in self._refusals():
             responses[str(status)] = self._get_response_for_code(
-                OpenApiResponse(ProblemSerializer(many=False), SENTENCES[status]),
+                OpenApiResponse(
+                    ProblemSerializer(many=False),
+                    SENTENCES[status],
+                    [PROBLEM_EXAMPLES[status]] if status in PROBLEM_EXAMPLES else [],
+                ),
                 str(status),
                 [MEDIA_TYPE],
                 direction,

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Final
 
 from django.db.models import DecimalField, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, NullIf
+from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -230,6 +231,32 @@ class Tiers(Retirable):
         versions.TierVersionSerializer, TierChangesBody, TierBody
     )
     answers["create"] = TierSerializer
+    examples: ClassVar = {
+        "create": [
+            OpenApiExample(
+                "A tier that is reached",
+                {
+                    "group": 3,
+                    "content": {
+                        "name": "Jade",
+                        "threshold": "1500",
+                        "color": "#00A86B",
+                        "period_type": "SLAB_UPGRADE",
+                        "period_value": 12,
+                    },
+                    "note": "For the autumn.",
+                },
+                request_only=True,
+            )
+        ],
+        "revise_draft": [
+            OpenApiExample(
+                "Another threshold",
+                {"content": {"threshold": "1750"}},
+                request_only=True,
+            )
+        ],
+    }
 
     def things(self) -> Any:
         return super().things().kept()
