@@ -87,6 +87,8 @@ PAST = {
     "override": "set an override for",
     "end_override": "ended the override of",
     "evaluate": "ordered an evaluation of",
+    "discard_program": "put away the program",
+    "add_reward": "added the reward",
     "make_key": "made the API key",
     "rotate_key": "replaced the API key",
     "revoke_key": "revoked the API key",

@@ -184,7 +184,7 @@ def discard_program(program: Program, *, by: Any, at: datetime | None = None) ->
     _switch(program, TiersStatus.DISABLED, by=by)
     Program.objects.filter(pk=program.pk).update(discarded_at=at)
     audit.record(
-        "discard",
+        "discard_program",
         by=by,
         program_id=program.pk,
         kind="program",

@@ -186,8 +186,8 @@ def publish(program: Program, *, by: Any) -> Publication:
 
 
 def _hand_in(program: Program, open_: list[Any], *, by: Any) -> ChangeSet | None:
-    """Submit what is new; what waits already and was handed in by the same person
-    joins it, so that one set holds all of the draft."""
+    """Submit what is new; what the same person handed in before joins it, so that one
+    set holds all of the draft, but for what is to go live at a time of its own."""
     new = [v for v in open_ if v.status == Status.DRAFT]
     waiting = [v for v in open_ if v.status == Status.PENDING_APPROVAL]
     if not new and waiting:
@@ -201,9 +201,10 @@ def _hand_in(program: Program, open_: list[Any], *, by: Any) -> ChangeSet | None
     if not new:
         return None
     held = {version.change_set_id for version in waiting}
+    untimed = ChangeSet.objects.filter(pk__in=held, go_live_at__isnull=True)
     own = {
         change_set.pk
-        for change_set in ChangeSet.objects.filter(pk__in=held).order_by("pk")
+        for change_set in untimed.order_by("pk")
         if by.pk in lifecycle.contributors(change_set)
     }
     joining = [v for v in open_ if v not in waiting or v.change_set_id in own]

@@ -218,7 +218,7 @@ def test_a_program_that_was_deleted_exists_for_nobody(call, club, maya):
     assert not Program.objects.visible_to(maya).exists()
     club.refresh_from_db()
     assert (club.tiers_status, bool(club.discarded_at)) == ("DISABLED", True)
-    assert AuditEvent.objects.filter(verb="discard", object_id=club.pk).exists()
+    assert AuditEvent.objects.filter(verb="discard_program", object_id=club.pk).exists()
     # Its name is free again.
     assert call("POST", PROGRAMS, {"name": "Corner Shop Club"}).status_code == 200
 

@@ -198,6 +198,18 @@ def test_what_somebody_else_handed_in_stays_as_it_is(reviewed, group, chen, call
     factories.approve(theirs, chen)
 
 
+def test_what_is_to_go_live_at_a_time_of_its_own_stays(reviewed, group, maya):
+    silver = factories.live_tier(group, "Silver")
+    draft = lifecycle.draft_change(silver, by=maya, changes={"threshold": 600})
+    later = timezone.now() + timedelta(days=1)
+    timed = lifecycle.submit([draft], by=maya, go_live_at=later)
+    reviewed("POST", "/tier-groups", REGIONS)
+    refused(reviewed("POST", "/publish"), 422, "approval_required")
+    timed.refresh_from_db()
+    assert not timed.voided_at
+    assert ChangeSet.objects.latest("pk").items.count() == 1
+
+
 def test_what_was_sent_back_is_not_handed_in_as_it_was(reviewed, raise_gold, chen):
     raise_gold(1200)
     reviewed("POST", "/publish")
