@@ -9,7 +9,7 @@ from approvals import lifecycle
 from approvals.errors import InvalidTransition
 
 from ..errors import AlreadyMember
-from ..models import Member, Membership
+from ..models import HouseholdMember, Member, Membership
 from .steps import changed, hold, present
 
 Status = Member.Status
@@ -23,6 +23,7 @@ def leave(
         at = hold(member, at)
         if not present(member).filter(started_at__lt=at).update(ended_at=at):
             raise InvalidTransition(f"{member} does not belong to the program.")
+        _dissolve_household(member)
         changed(member, "leave", by=by, reason=reason, at=at)
 
 
@@ -86,5 +87,11 @@ def close(member: Member, *, by: Any, reason: str, at: datetime | None = None) -
             raise InvalidTransition(f"{member} is closed already.")
         Member.objects.filter(pk=member.pk).update(status=Status.CLOSED)
         present(member).filter(started_at__lt=at).update(ended_at=at)
+        _dissolve_household(member)
         changed(member, "close", by=by, reason=reason, at=at)
         member.status = Status.CLOSED
+
+
+def _dissolve_household(member: Member) -> None:
+    """Let those go who shared the membership: they may share another's."""
+    HouseholdMember.objects.filter(owner=member).delete()

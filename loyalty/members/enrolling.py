@@ -165,10 +165,11 @@ def _expect_new(program: Program, contact: Contact) -> None:
 
 def _explain(program: Program, person: Person) -> None:
     """Say which of a newcomer's details somebody else has, if any."""
+    contact = contact_of(person, Contact.objects.all())
+    if contact:
+        # First: who was enrolled twice at once has their own number.
+        _expect_new(program, contact)
     number = person.subscription_id
     same = Member.objects.filter(program=program, subscription_id=number)
     if number and same.exists():
         raise NumberTaken(f"Another member has the number {number}.") from None
-    contact = contact_of(person, Contact.objects.all())
-    if contact:
-        _expect_new(program, contact)

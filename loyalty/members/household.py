@@ -7,9 +7,11 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from approvals.errors import InvalidTransition
+
 from ..errors import HouseholdConflict
 from ..models import Contact, HouseholdMember, Member, Program
-from .steps import on_record
+from .steps import on_record, present
 
 
 def share(
@@ -34,6 +36,8 @@ def _share(
 ) -> None:
     Member.objects.select_for_update(no_key=True).get(pk=owner.pk)
     at = at or timezone.now()
+    if not present(owner).exists():
+        raise InvalidTransition(f"{owner} does not belong to the program.")
     _expect_no_members(owner, contacts)
     placed = HouseholdMember.objects.filter(
         program=owner.program_id, contact__in=contacts

@@ -4,11 +4,17 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 
-from approvals.errors import NotAllowed
+from approvals.errors import InvalidTransition, NotAllowed
 from approvals.models import AuditEvent
 from loyalty import members
-from loyalty.errors import ContactConflict, ContactKnown, HouseholdConflict
-from loyalty.members import Person
+from loyalty.errors import (
+    AlreadyMember,
+    ContactConflict,
+    ContactKnown,
+    HouseholdConflict,
+    NumberTaken,
+)
+from loyalty.members import Person, enrolling
 from loyalty.models import Contact, HouseholdMember, ProgramLimit
 from tests import factories
 
@@ -119,3 +125,29 @@ def test_a_household_that_somebody_was_faster_to_add_to_is_refused(
     row = {"program": program, "owner": owner, "contact": child}
     with pytest.raises(IntegrityError):
         HouseholdMember.objects.create(**row, created_at=factories.LONG_AGO)
+
+
+def test_who_leaves_shares_nothing_any_more(owner, child, maya):
+    members.share(owner, [child], by=maya)
+    members.leave(owner, by=maya)
+    assert not owner.household.exists()
+    with pytest.raises(InvalidTransition):
+        members.share(owner, [child], by=maya)
+
+
+def test_who_is_enrolled_twice_at_once_has_their_own_number(
+    program, ada, maya, monkeypatch
+):
+    person = Person(contact_uuid=ada.uuid, subscription_id="C-1")
+    member = members.enrol(program, person, by=maya)
+
+    def overtaken(*args, **kwargs):
+        raise IntegrityError
+
+    monkeypatch.setattr(enrolling, "_enrol", overtaken)
+    with pytest.raises(AlreadyMember) as refused:
+        members.enrol(program, person, by=maya)
+    assert refused.value.details == {"member_id": member.pk}
+    child = Person(email="child@example.org", subscription_id="C-1")
+    with pytest.raises(NumberTaken):
+        members.enrol(program, child, by=maya)
