@@ -17,7 +17,7 @@ def unapproved() -> list[str]:
     """
     # It looks after every test: all at once, not version by version.
     change_sets = ChangeSet.objects.select_related("decision").prefetch_related("items")
-    sets = {each.pk: each for each in change_sets}
+    sets: dict[int | None, ChangeSet] = {each.pk: each for each in change_sets}
     hands = set(Contribution.objects.values_list("kind", "version_id", "user_id"))
     return [
         f"{kind.word} version {version.pk} ({version}): {problem}"

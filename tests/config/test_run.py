@@ -1,7 +1,10 @@
 """The suite's runner: what counts as having passed."""
 
+from contextlib import nullcontext
+
 import pytest
 
+from tests import run as runner
 from tests.run import Result, report
 
 
@@ -28,3 +31,27 @@ def test_a_run_without_its_servers_fails_in_ci_only(
 
 def test_a_run_of_nothing_has_not_passed(capsys):
     assert report([Result("SQLite", 5)], "") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "marks"),
+    [
+        ([], ["not postgres", "database"]),
+        (["-m", "proof"], ["not postgres and (proof)", "database and (proof)"]),
+        (["--only", "sqlite"], ["not postgres"]),
+        # Alone, PostgreSQL's half is the whole suite.
+        (["--only", "postgresql"], [""]),
+    ],
+)
+def test_what_asks_for_no_database_runs_once(arguments, marks, monkeypatch):
+    ran = []
+
+    def run(engine, env, words):
+        ran.append(words[words.index("-m") + 1])
+        return Result(engine, passed=1)
+
+    monkeypatch.setattr(runner, "run", run)
+    monkeypatch.setattr(runner.servers, "postgresql", nullcontext)
+    monkeypatch.setattr(runner.servers, "valkey", nullcontext)
+    assert runner.main(arguments) == 0
+    assert ran == marks
