@@ -441,7 +441,7 @@ SPECTACULAR_SETTINGS = {
         "VersionStatus": "approvals.models.version.Version.Status",
         "VersionOperation": "approvals.models.version.Version.Operation",
         "DecisionKind": "approvals.models.change_set.Decision.Kind",
-        "ChangeSetState": "tiers.api.native.change_sets.WORDS_OF_STATES",
+        "ChangeSetState": "tiers.api.native.change_set_messages.WORDS_OF_STATES",
         "VersionKind": "tiers.api.native.versions.WORDS",
         "ProblemCode": "tiers.api.native.schema.CODES",
         "ProgramSource": "loyalty.models.programs.Program.Source",

@@ -22,10 +22,10 @@ from . import contents, filters, versions
 from .fields import ThingField
 from .protocol import Body
 from .refusals import ProgramLimited
+from .thing_lists import ThingFilters
 from .things import (
     Note,
     Retirable,
-    ThingFilters,
     Things,
     ThingSerializer,
     asks_of,

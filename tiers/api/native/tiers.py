@@ -19,10 +19,10 @@ from ..access import sees_drafts
 from . import contents, filters, versions
 from .fields import InstantField, ThingField
 from .protocol import Body
+from .thing_lists import ThingFilters
 from .things import (
     Note,
     Retirable,
-    ThingFilters,
     ThingSerializer,
     asks_of,
     describing,
