@@ -11,8 +11,6 @@ import copy
 import inspect
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -122,11 +120,6 @@ class SQLiteCopy:
     def put_back(self) -> None:
         connection.ensure_connection()
         self.memory.backup(connection.connection)
-
-    def save(self, path: Path) -> None:
-        """Make a database of it elsewhere."""
-        with closing(sqlite3.connect(path)) as file:
-            self.memory.backup(file)
 
 
 class PostgreSQLCopy:

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +16,6 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from tests.scenes import SQLiteCopy, Theatre
 from tests.servers import scratch_folder
 
 
@@ -114,12 +114,24 @@ def starting(folder: Path) -> Iterator[Up]:
         yield up
 
 
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder as a first start leaves it; to migrate takes most of a start."""
+    folder = tmp_path_factory.mktemp("migrated")
+    env = {
+        "PATH": os.environ["PATH"],
+        "SECRET_KEY": "for-tests-only",
+        "DATA_DIR": str(folder),
+    }
+    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(command, cwd=settings.BASE_DIR, env=env, check=True)
+    return folder
+
+
 @pytest.fixture
-def running(folder: Path, theatre: Theatre) -> Iterator[Up]:
-    """A copy whose database an earlier start made, as the suite's own is made."""
-    nothing = theatre.copies[frozenset()]
-    if isinstance(nothing, SQLiteCopy):
-        nothing.save(folder / "tierwright.sqlite3")
+def running(folder: Path, migrated: Path) -> Iterator[Up]:
+    """A copy that has been started before."""
+    shutil.copytree(migrated, folder, dirs_exist_ok=True)
     with copy_in(folder) as up:
         yield up
 
