@@ -195,7 +195,7 @@ class TierProgress(MemberView):
 
     @described(
         "getTierProgress",
-        answers.TierProgress,
+        answers.TIER_PROGRESS,
         fails=[404],
         parameters=[PID, CID, in_query("tierGroupId", OpenApiTypes.UUID)],
     )

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer
 from rest_framework import serializers
 
 from loyalty.transactions import State
@@ -209,7 +209,7 @@ class ContactBalances(Described):
 
 
 class TierProgress(Described):
-    """An array of these where the program has several groups."""
+    """How far it is to the next tier of a group."""
 
     tierGroupId = UuidField()
     tierGroupName = serializers.CharField()
@@ -218,6 +218,15 @@ class TierProgress(Described):
     nextTierName = serializers.CharField(allow_null=True)
     nextTierThreshold = Amount(allow_null=True)
     currentBalance = Amount()
+
+
+#: Of each group, where the program has several and none is named.
+TIER_PROGRESS: Final = PolymorphicProxySerializer(
+    component_name="BrevoTierProgressOfGroups",
+    serializers=[TierProgress, TierProgress(many=True)],
+    resource_type_field_name=None,
+    many=False,
+)
 
 
 # Transactions
