@@ -21,6 +21,8 @@ from . import soundness
 from .models import TierGroupVersion, TierVersion
 
 Entry = TierVersion.Entry
+#: How often a reader goes again whom publications overtake.
+TRIES = 5
 
 
 class Edition:
@@ -33,20 +35,39 @@ class Edition:
     @cached_property
     def groups(self) -> list[TierGroupVersion]:
         """The wordings of the groups, oldest group first."""
-        versions = TierGroupVersion.objects.filter(group__program=self.program)
-        chosen = self._chosen(versions.select_related("group"))
-        return sorted(chosen, key=lambda version: version.group_id)
+        return self._read[0]
 
     @cached_property
     def tiers_by_group(self) -> dict[int, list[TierVersion]]:
         """The wordings of the tiers of each group, lowest first."""
-        versions = TierVersion.objects.filter(tier__program=self.program)
-        tiers: dict[int, list[TierVersion]] = {g.group_id: [] for g in self.groups}
-        for version in self._chosen(versions.select_related("tier")):
+        groups, versions = self._read
+        tiers: dict[int, list[TierVersion]] = {g.group_id: [] for g in groups}
+        for version in versions:
             tiers.setdefault(version.tier.group_id, []).append(version)
-        return {
-            g.group_id: soundness.ordered(g, tiers[g.group_id]) for g in self.groups
-        }
+        return {g.group_id: soundness.ordered(g, tiers[g.group_id]) for g in groups}
+
+    @cached_property
+    def _read(self) -> tuple[list[TierGroupVersion], list[TierVersion]]:
+        """Read groups and tiers as they were at one instant.
+
+        Each is one statement. A publication in between would show half of itself; then
+        the groups are others afterwards, and all is read again.
+        """
+        groups = self._read_groups()
+        for _ in range(TRIES):
+            versions = TierVersion.objects.filter(tier__program=self.program)
+            tiers = self._chosen(versions.select_related("tier"))
+            before, groups = groups, self._read_groups()
+            if [(g.pk, g.revision) for g in groups] == [
+                (g.pk, g.revision) for g in before
+            ]:
+                break
+        return groups, tiers
+
+    def _read_groups(self) -> list[TierGroupVersion]:
+        versions = TierGroupVersion.objects.filter(group__program=self.program)
+        chosen = self._chosen(versions.select_related("group"))
+        return sorted(chosen, key=lambda version: version.group_id)
 
     @property
     def tiers(self) -> list[TierVersion]:

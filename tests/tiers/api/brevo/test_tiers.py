@@ -19,6 +19,7 @@ from tests.tiers.api.brevo.conftest import (
     violations,
 )
 from tiers import program_draft
+from tiers.editions import Edition
 from tiers.models import Standing, Tier, TierGroup, TierVersion
 
 TIER = f"/loyalty/tier/programs/{CLUB}"
@@ -76,12 +77,13 @@ def test_both_forms_of_an_address_and_of_a_key(call, key):
     assert call("POST", f"{PUBLISH}/").status_code == 200
 
 
-@pytest.mark.parametrize(("address", "queries"), [(GROUPS, 5), (TIERS, 6)])
+@pytest.mark.parametrize(("address", "queries"), [(GROUPS, 6), (TIERS, 7)])
 def test_lists_cost_the_same_for_one_group_as_for_many(
     call, club, maya, django_assert_num_queries, address, queries
 ):
-    # the key with its owner, the permission, the program, groups, tiers; for tiers the
-    # balances; that the key was used is noted once a minute
+    # the key with its owner, the permission, the program, groups, tiers, whether the
+    # groups are the same still; for tiers the balances; that the key was used is noted
+    # once a minute
     call("GET", address)
     with django_assert_num_queries(queries):
         call("GET", address)
@@ -93,6 +95,27 @@ def test_lists_cost_the_same_for_one_group_as_for_many(
             program_draft.add_tier(group, by=maya, name="T", access_conditions=asked)
     with django_assert_num_queries(queries):
         assert call("GET", address).status_code == 200
+
+
+def test_a_publication_while_somebody_reads_shows_whole_or_not_at_all(
+    call, club, maya, monkeypatch
+):
+    group = TierGroup.objects.get(uuid=STATUS)
+    read = Edition._read_groups
+    told = []
+
+    def publish_behind(edition):
+        groups = read(edition)
+        if not told:
+            told.append(True)
+            program_draft.change_group(group, by=maya, name="Level")
+            program_draft.end_tier(Tier.objects.get(uuid=GOLD), by=maya)
+            program_draft.publish(club, by=maya)
+        return groups
+
+    monkeypatch.setattr(Edition, "_read_groups", publish_behind)
+    (shown,) = call("GET", f"{GROUPS}?version=active").json()["items"]
+    assert (shown["name"], len(shown["tierOrder"])) == ("Level", 2)
 
 
 def test_tiers_made_elsewhere_read_in_the_vendors_words(call, maya, chen):
