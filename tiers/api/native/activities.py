@@ -74,7 +74,7 @@ class Activities(PostingView):
 
     tag = "Points"
     asks: ClassVar = {"create": POST_POINTS, "batch": POST_POINTS}
-    repeatable = frozenset({"create"})
+    repeatable = frozenset({"create", "batch"})
     creates = frozenset({"create"})
     bodies: ClassVar = {"create": OneActivityBody, "batch": DescribedBatchBody}
     answers: ClassVar = {
@@ -122,23 +122,15 @@ class Activities(PostingView):
         posted.expect_key(request)
         said = self.read(BatchBody)
         program = self.program_named(said["program"])
-        return Response({"results": self._post(program, said)})
+        return Response(self.once(lambda: {"results": self._post(program, said)}))
 
     def _post(self, program: Any, batch: Any) -> list[Any]:
         sent = batch["activities"]
         balances = Balances.of(program.pk)
-        rows = [RowBody(data=row) for row in sent]
-        problems: dict[int, Any] = {}
-        good = []
-        for place, row in enumerate(rows):
-            if row.is_valid():
-                good.append(place)
-            else:
-                problems[place] = running.row_problem(row.errors)
-        said = [rows[place].validated_data for place in good]
-        named = posted.members_named(self.members(), program.pk, said)
+        said, problems = running.read_rows(RowBody, sent)
+        named = posted.members_named(self.members(), program.pk, list(said.values()))
         activities: dict[int, points.Activity] = {}
-        for place, row, member in zip(good, said, named, strict=True):
+        for (place, row), member in zip(said.items(), named, strict=True):
             try:
                 if member is None:
                     raise posted.no_member(row)
@@ -148,17 +140,10 @@ class Activities(PostingView):
             except ValidationError as error:
                 problems[place] = running.row_problem(error.detail)
         found = self._outcomes(program, activities, batch["source"], balances)
-        return [
-            found[place]
-            if place in found
-            else {
-                "outcome": "REFUSED",
-                "reference": _reference(sent[place]),
-                "posted": None,
-                "problem": problems[place],
-            }
-            for place in range(len(sent))
-        ]
+        for place, problem in problems.items():
+            reference = _reference(sent[place])
+            found[place] = _outcome(reference, problem=problem)
+        return [outcome for _, outcome in sorted(found.items())]
 
     def _outcomes(
         self,
@@ -179,19 +164,26 @@ class Activities(PostingView):
                 balances,
             )
         )
-        return {
-            place: {
-                "outcome": "POSTED" if outcome.posting else "REFUSED",
-                "reference": outcome.activity.reference,
-                "posted": next(shown) if outcome.posting else None,
-                "problem": outcome.refusal
-                and {
-                    "code": outcome.refusal.code,
-                    "detail": outcome.refusal.message,
-                },
-            }
-            for place, outcome in zip(activities, outcomes, strict=True)
-        }
+        found = {}
+        for place, outcome in zip(activities, outcomes, strict=True):
+            reference, refusal = outcome.activity.reference, outcome.refusal
+            if refusal is None:
+                found[place] = _outcome(reference, posting=next(shown))
+            else:
+                problem = {"code": refusal.code, "detail": refusal.message}
+                found[place] = _outcome(reference, problem=problem)
+        return found
+
+
+def _outcome(
+    reference: str | None, *, posting: Any = None, problem: Any = None
+) -> dict[str, Any]:
+    return {
+        "outcome": "POSTED" if problem is None else "REFUSED",
+        "reference": reference,
+        "posted": posting,
+        "problem": problem,
+    }
 
 
 def _reference(sent: Any) -> str | None:

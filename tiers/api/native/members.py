@@ -311,22 +311,14 @@ class Members(RunningView):
         """
         said = self.read(MembersBody)
         program = self.program_named(said["program"])
-        rows = [PersonRow(data=row) for row in said["members"]]
-        people = {
-            place: Person(**row.validated_data)
-            for place, row in enumerate(rows)
-            if row.is_valid()
-        }
+        rows, problems = running.read_rows(PersonRow, said["members"])
+        people = [Person(**row) for row in rows.values()]
 
         def act() -> Any:
-            found = members.upsert(program, list(people.values()), by=request.user)
-            upserted = dict(zip(people, found, strict=True))
-            return {
-                "results": [
-                    _upserted(upserted[place]) if place in upserted else _refused(row)
-                    for place, row in enumerate(rows)
-                ]
-            }
+            found = members.upsert(program, people, by=request.user)
+            upserted = dict(zip(rows, map(_upserted, found), strict=True))
+            refused = {place: _refused(problem) for place, problem in problems.items()}
+            return {"results": [row for _, row in sorted((upserted | refused).items())]}
 
         return Response(self.once(act))
 
@@ -401,6 +393,5 @@ def _upserted(one: Upserted) -> dict[str, Any]:
     }
 
 
-def _refused(row: Any) -> dict[str, Any]:
-    problem = running.row_problem(row.errors)
+def _refused(problem: dict[str, Any]) -> dict[str, Any]:
     return {"outcome": Outcome.REFUSED.value, "member": None, "problem": problem}

@@ -207,21 +207,21 @@ def documents(
 ) -> list[Any]:
     """Show what came of postings, with everybody's tiers; one query for all."""
     held = running.standings_of({posting.member_id for posting, _ in posted})
-    return [
-        PostedSerializer(
-            {
-                "posting": posting.request,
-                "status": posting.status,
-                "replayed": posting.replayed,
-                "member": posting.member_id,
-                "reference": reference,
-                "lines": [line_document(line, balances) for line in posting.lines],
-                "shares": [_share(share, balances) for share in posting.shares],
-                "tiers": held[posting.member_id],
-            }
-        ).data
+    rows = [
+        {
+            "posting": posting.request,
+            "status": posting.status,
+            "replayed": posting.replayed,
+            "member": posting.member_id,
+            "reference": reference,
+            "lines": [line_document(line, balances) for line in posting.lines],
+            "shares": [_share(share, balances) for share in posting.shares],
+            "tiers": held[posting.member_id],
+        }
         for posting, reference in posted
     ]
+    shown: Any = PostedSerializer(rows, many=True).data
+    return list(shown)
 
 
 def line_document(line: points.Posted, balances: Balances) -> dict[str, Any]:

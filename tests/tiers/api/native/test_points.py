@@ -323,6 +323,20 @@ def test_each_of_a_batch_has_an_outcome_of_its_own(post, ada, group):
     ]
 
 
+def test_a_batch_with_a_key_is_answered_the_same(post, ada):
+    row = {"external_id": "10815", "reference": "a", "points": "500"}
+    sent = {"program": ada.program_id, "activities": [row]}
+    first = post("activities/batch", sent, Idempotency_Key="k")
+    assert post("activities/batch", sent, Idempotency_Key="k").content == first.content
+    other = {"program": ada.program_id, "activities": [row | {"points": "1"}]}
+    refused(
+        post("activities/batch", other, Idempotency_Key="k"),
+        422,
+        "idempotency_key_reused",
+    )
+    assert amount_of(ada) == 500
+
+
 @pytest.mark.parametrize("rows", [[], [{}] * 501, "none", {}])
 def test_a_batch_has_1_to_500_rows(post, ada, rows):
     sent = {"program": ada.program_id, "activities": rows}
