@@ -102,7 +102,7 @@ def test_a_publication_while_somebody_reads_shows_whole_or_not_at_all(
 ):
     group = TierGroup.objects.get(uuid=STATUS)
     read = Edition._read_groups
-    told = []
+    told: list[bool] = []
 
     def publish_behind(edition):
         groups = read(edition)
