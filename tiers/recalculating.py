@@ -1,5 +1,6 @@
 """ "Recalculate now", as somebody orders it."""
 
+from datetime import datetime
 from typing import Any
 
 from approvals import audit, lifecycle
@@ -17,7 +18,7 @@ SECONDS = 10
 MOST_REASON = Run._meta.get_field("reason").max_length
 
 
-def recalculate_now(program: Program, *, by: Any, reason: str, at: Any) -> Report:
+def recalculate_now(program: Program, *, by: Any, reason: str, at: datetime) -> Report:
     """Bring everybody to whom something happened, or who is due, up to an instant.
 
     It changes no rule, and doing it twice changes nothing.

@@ -13,14 +13,7 @@ from approvals.forms import CommentForm
 from loyalty.admin.member_acts import about, allowed, refusal
 from loyalty.models import Program
 
-from .. import assignment, quarantine
-from ..models import Run
-
-#: So long a page may wait for members whom a publication moves; workers do the rest.
-SECONDS = 10
-
-
-MAX_REASON = Run._meta.get_field("reason").max_length
+from .. import quarantine, recalculating
 
 
 def recalculate_button(request: HttpRequest, thing: Any) -> list[Button]:
@@ -40,23 +33,8 @@ def recalculate_act(request: HttpRequest, program: Program, thing: Any) -> Act:
         if refusal:
             raise refusal
         now = timezone.now()
-        report = assignment.recalculate(
-            program,
-            as_of=now,
-            by=user,
-            # The run has room for less than the audit trail.
-            reason=said["comment"][:MAX_REASON],
-            seconds=SECONDS,
-        )
-        audit.record(
-            "recalculate",
-            by=user,
-            program_id=program.pk,
-            kind="program",
-            object_id=program.pk,
-            label=str(Program.objects.with_live().get(pk=program.pk)),
-            reason=said["comment"],
-            at=now,
+        report = recalculating.recalculate_now(
+            program, by=user, reason=said["comment"], at=now
         )
         return (
             f"Looked at {report.members:,} members; {report.moved:,} changed tier. "

@@ -14,6 +14,14 @@
   refused. A write that could overwrite somebody's change needs ``If-Match``: 428
   without, 412 when it is too late. ``Idempotency-Key`` on a POST: it is carried out
   once, however often it is sent, for 24 hours; another body under the key is 422.
+* **Posting.** A posting is known for ever by its ``reference``, or without one by its
+  ``Idempotency-Key``: sent again it has no second effect and the same outcome, refusals
+  too. Systems post, with keys; people adjust points in the admin, where a second one
+  agrees to large amounts. What is answered shows the tiers held now.
+* **Many at once.** Up to 500 people or activities go in one request, and each has an
+  outcome of its own.
+* **Keeping up.** ``tier-changes`` is read from a position on. Each change comes once
+  and none is missed, whichever of two is committed first.
 * **Refusals** are problem documents (RFC 9457): a stable ``code``, a sentence in
   ``detail``, and one entry of ``errors`` for each field that is wrong. The id of the
   request is their ``instance`` and in ``X-Request-Id``.
