@@ -91,6 +91,13 @@ class Statement:
         return sql, parameters, read
 
 
+def asking(queryset: QuerySet[Any, Any]) -> Ask:
+    """Return what asks for the rows of a queryset of plain columns, written anew."""
+    compiler = queryset.query.get_compiler(DEFAULT_DB_ALIAS)
+    sql, parameters = compiler.as_sql()
+    return Ask(sql, parameters)
+
+
 def ask(asked: Sequence[Ask]) -> None:
     """Have statements answered, one after the other."""
     connection = connections[DEFAULT_DB_ALIAS]

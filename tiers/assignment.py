@@ -22,6 +22,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from loyalty.models import Member, Program
+from loyalty.statements import ask, asking
 
 from . import counts, judging, locks, outbox, quarantine, runs, snapshots
 from .models import Recalculation, Run, Standing, TierGroup
@@ -106,9 +107,11 @@ def recalculate(
     """
     if dry_run:
         return _try(program, as_of)
-    _make_missing_rows(as_of, program.pk)
     holder = runs.worker_name()
-    Recalculation.objects.filter(program=program).take(as_of, holder)
+    row = Recalculation.objects.filter(program=program)
+    if not row.take(as_of, holder):
+        _make_missing_rows(as_of, program.pk)
+        row.take(as_of, holder)
     record = Run(program=program, kind=Run.Kind.RECALCULATE, asked_by=by, reason=reason)
     return _recalculate(record, holder, as_of, stop, seconds=seconds)
 
@@ -201,9 +204,7 @@ def _finish(record: Run, holder: str, as_of: datetime, report: Report) -> None:
             raise Overtaken
         if report.members:
             runs.note(record, as_of=as_of, moves=report.moves, members=report.members)
-    row = Recalculation.objects.filter(program=program)
-    last = row.values_list("snapshot_day", flat=True).get()
-    snapshots.take(program, last=last, as_of=counted_at)
+    snapshots.take(program, as_of=counted_at)
 
 
 def _finished(as_of: datetime, report: Report) -> dict[str, Any]:
@@ -312,11 +313,15 @@ def _next_members(
 ) -> list[int]:
     members = Member.objects.filter(program=program_id, pk__gt=after).order_by("pk")
     members = members.exclude(pk__in=left_out)
-    found = set(members.marked().values_list("pk", flat=True)[:CHUNK])
-    expiring = members.filter(expires_next_at__lte=as_of)
-    found.update(expiring.values_list("pk", flat=True)[:CHUNK])
-    for group in groups:
-        due = Standing.objects.filter(group=group, due_at__lte=as_of, member__gt=after)
-        due = due.exclude(member__in=left_out)
-        found.update(due.order_by("member").values_list("member", flat=True)[:CHUNK])
-    return sorted(found)[:CHUNK]
+    standings = Standing.objects.filter(due_at__lte=as_of, member__gt=after)
+    standings = standings.exclude(member__in=left_out).order_by("member")
+    asked = [
+        asking(reason[:CHUNK])
+        for reason in (
+            members.marked().values_list("pk"),
+            members.filter(expires_next_at__lte=as_of).values_list("pk"),
+            *(standings.filter(group=group).values_list("member") for group in groups),
+        )
+    ]
+    ask(asked)
+    return sorted({pk for reason in asked for (pk,) in reason.rows})[:CHUNK]

@@ -89,7 +89,7 @@ def count_move(changes: Counter[int], old: int | None, new: int | None) -> None:
 # What is true for an instant
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def add_up(program: Program, *, as_of: datetime) -> datetime:
     """Make the counts true for an instant; return it.
 
@@ -230,9 +230,11 @@ def as_shown(
     program: Program, tiers: Iterable[Tier], held: Mapping[int, int]
 ) -> dict[int, int]:
     """Return what live tiers read as, going by who holds which."""
-    live = list(live_tiers(program))
-    status = Program.objects.values_list("tiers_status", flat=True).get(pk=program.pk)
-    if status != Program.TiersStatus.ACTIVE:
+    live: Any = live_tiers(program).values_list(
+        "tier_id", "entry", "tier__program__tiers_status", named=True
+    )
+    statuses = {version.tier__program__tiers_status for version in live}
+    if statuses - {Program.TiersStatus.ACTIVE}:
         return overlaid(live, held, {tier.pk: tier.group_id for tier in tiers})
     return {version.tier_id: held.get(version.tier_id, 0) for version in live}
 
@@ -258,7 +260,11 @@ def _show(program: Program, tiers: Sequence[Tier], as_of: datetime) -> None:
         if tier.pk in shown:
             tier.customer_count = max(shown[tier.pk], 0)
             tier.counted_at = as_of
-    Tier.objects.bulk_update(tiers, ["holders", "customer_count", "counted_at"])
+    rows.update(
+        Tier,
+        ("holders", "customer_count", "counted_at"),
+        [(t.holders, t.customer_count, t.counted_at, t.pk) for t in tiers],
+    )
 
 
 def _differs(program: Program) -> bool:

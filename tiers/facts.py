@@ -139,16 +139,13 @@ def _rows_of_acts(ids: Sequence[int], groups: Sequence[TierGroup]) -> Any:
 
 def acted_on(ids: Sequence[int] | range, group: TierGroup) -> list[int]:
     """Return the members whose tier does not follow from their amounts alone."""
-    members = (
-        {"member__range": (ids.start, ids.stop - 1)}
-        if isinstance(ids, range)
-        else {"member__in": ids}
-    )
+    # Few members are: to name all of a thousand would cost more than to read those.
+    ends = (min(ids), max(ids)) if ids else (0, 0)
     moved, bounded = (
-        rows.filter(**members, group=group).order_by().values_list("member")
+        rows.filter(member__range=ends, group=group).order_by().values_list("member")
         for rows in (ManualMove.objects, Override.objects)
     )
-    return sorted(pk for (pk,) in moved.union(bounded))
+    return sorted({pk for (pk,) in moved.union(bounded)} & set(ids))
 
 
 def _together(one: Acts, other: Acts) -> Acts:

@@ -19,16 +19,17 @@ from .models import Recalculation, Tier, TierSnapshot, TierVersion
 DAYS_AT_ONCE = 31
 
 
-def take(program: Program, *, last: date | None, as_of: datetime) -> int:
-    """Count for the days that have begun since ``last``, from what is known by now.
+def take(program: Program, *, as_of: datetime) -> int:
+    """Count for the days that have begun since the last one, from what is known by now.
 
     What happened on a day's first instant counts: windows end at midnight, and the
     tick that writes this down comes a little later. Return how many days there were.
     """
-    zones = ProgramVersion.objects.live().filter(program=program)
-    zone = zones.values_list("time_zone", flat=True).first()
-    if zone is None:
+    live = ProgramVersion.objects.live().filter(program=program)
+    found = live.values_list("time_zone", "program__recalculation__snapshot_day")
+    if not found:
         return 0
+    [(zone, last)] = found
     days = list(_days(zone, last, local_date(as_of, zone)))[:DAYS_AT_ONCE]
     for day in days:
         _take_day(program, day, first_instant(day, zone), as_of)
