@@ -2,6 +2,8 @@
 
 import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +11,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from django.db import connection
+
+from tests.benchmarks.generator import Size
+from tests.run import ROOT
 
 
 @dataclass
@@ -69,3 +74,12 @@ def medians(rounds: int, *works: Callable[[], object]) -> list[float]:
         for times, work in zip(taken, works, strict=True):
             times.append(seconds(work))
     return [statistics.median(times) for times in taken]
+
+
+def worker(what: str, size: Size, *more: str) -> subprocess.Popen[bytes]:
+    """Start a process of its own for one piece of a benchmark."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.benchmarks.worker", what, size.name, *more],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    )

@@ -7,8 +7,6 @@ the caller is and whether they may; they are called in turns, in one process.
 import json
 import random
 import statistics
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -40,8 +38,7 @@ from loyalty.models import (
 from loyalty.models.keys import Scope
 from tests import factories
 from tests.benchmarks.generator import NOW, Size
-from tests.benchmarks.measuring import Result, counted, seconds
-from tests.run import ROOT
+from tests.benchmarks.measuring import Result, counted, seconds, worker
 from tiers import assignment
 from tiers.api.access import HasPermission
 from tiers.api.authentication import NativeKey
@@ -244,7 +241,7 @@ def _copy(program: int, definition: int, members: list[int], turn: int) -> None:
 
 
 def _rate(size: Size, processes: int) -> float:
-    started = [_worker("client", size, str(n)) for n in range(processes)]
+    started = [worker("client", size, str(n)) for n in range(processes)]
     made = 0.0
     for process in started:
         output, _ = process.communicate()
@@ -254,7 +251,7 @@ def _rate(size: Size, processes: int) -> float:
 
 @contextmanager
 def _ticks_elsewhere(size: Size) -> Iterator[None]:
-    process = _worker("ticking", size)
+    process = worker("ticking", size)
     try:
         yield
     finally:
@@ -268,14 +265,6 @@ def ticking(size: Size) -> Iterator[Result]:
         assignment.recalculate(Program.objects.get(), as_of=NOW)
         time.sleep(1)
         yield from ()
-
-
-def _worker(what: str, size: Size, *more: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.worker", what, size.name, *more],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-    )
 
 
 def _member_with(lines: int) -> int:

@@ -1,5 +1,8 @@
 """Ticks, the rebuild and the histogram, beside SQL written by hand."""
 
+import json
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import count
@@ -9,12 +12,13 @@ from django.db import connection, transaction
 from loyalty import points
 from loyalty.models import Member, Program
 from tests.benchmarks.generator import NOW, Size, vacuum
-from tests.benchmarks.measuring import Result, counted, medians, seconds
+from tests.benchmarks.measuring import Result, counted, medians, seconds, worker
 from tests.benchmarks.yardsticks import ByHand
-from tiers import assignment, rules, sets
-from tiers.models import Standing, TierAssignment, TierGroup
+from tiers import assignment, ladder, rules, runs, sets
+from tiers.models import Run, Standing, TierAssignment, TierGroup
 
 TOUCHED = 600
+WORKERS = 2
 ROUNDS = 5
 RANGE = 10_000
 _references = count(1)
@@ -86,6 +90,40 @@ def rebuild(size: Size) -> Iterator[Result]:
     )
 
 
+def folded(size: Size) -> Iterator[Result]:
+    """The same members under rules with a memory: terms of a year, one tier down."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute(
+            "UPDATE tiers_tierversion SET period_type = 'SLAB_UPGRADE', "
+            "period_value = 12, downgrade_to = 'SINGLE' WHERE entry <> 'BASE'"
+        )
+        cursor.execute("RESET session_replication_role")
+    TierGroup.objects.update(ruleset_key=uuid.uuid4())
+    assert not ladder.is_memoryless(rules.ladders_of([group()])[group().pk])
+    run = runs.begin(program(), Run.Kind.REBUILD, at=NOW, as_of=NOW)
+    started = time.perf_counter()
+    workers = [worker("rebuilding", size) for _ in range(WORKERS)]
+    peaks = [json.loads(w.communicate()[0])["memory"] for w in workers]
+    figure = time.perf_counter() - started
+    run.refresh_from_db()
+    assert run.members == size.members, (run.members, run.failed_at)
+    yield Result(
+        f"full rebuild, folded, {WORKERS} workers",
+        figure,
+        None,
+        None,
+        below=600,
+        memory=max(peaks),
+    )
+
+
+def rebuilding(size: Size) -> Iterator[Result]:
+    """Work on the open run; one of several processes."""
+    runs.work(Run.objects.open().get())
+    yield Result("worker", 0, None, None)
+
+
 def nothing_due(size: Size) -> Iterator[Result]:
     at = NOW + timedelta(minutes=1)
     assignment.recalculate(program(), as_of=at)
@@ -148,14 +186,14 @@ def midnight(size: Size) -> Iterator[Result]:
 
 def histogram(size: Size) -> Iterator[Result]:
     main = group()
-    ladder = rules.ladders_of([main])[main.pk][-1]
+    current = rules.ladders_of([main])[main.pk][-1]
     by_hand = ByHand(main, NOW)
-    ours = sets.histogram(main, ladder, NOW)
+    ours = sets.histogram(main, current, NOW)
     theirs = by_hand.histogram()
     assert sorted(ours.values()) == sorted(theirs.values()), (ours, theirs)
     figure, yardstick = medians(
         5,
-        lambda: sets.histogram(main, ladder, NOW),
+        lambda: sets.histogram(main, current, NOW),
         by_hand.histogram,
     )
     yield Result("preview histogram, now", figure, yardstick, 2, below=1, queries=1)
