@@ -41,13 +41,22 @@ def wordings(program: Program, *, with_drafts: bool) -> list[BalanceDefinitionVe
 def reword(
     definition: BalanceDefinition, wording: dict[str, Any], *, by: Any
 ) -> BalanceDefinitionVersion:
-    """Edit the open draft of a definition, or open one."""
-    version = _open(definition)
-    if version is not None:
+    """Edit the open draft of a definition, or open one.
+
+    What says so already stays as it is, and so does its submission; what was sent back
+    becomes a draft again.
+    """
+    version = _open(definition) or _live(definition)
+    if version.is_retirement:
+        raise InvalidTransition(f"{version.name} is being deleted.")
+    same = all(getattr(version, name) == said for name, said in wording.items())
+    if same and version.status not in (Status.REJECTED, Status.PUBLISH_FAILED):
+        return version
+    if version.is_open:
         lifecycle.revise(version, by=by, changes=wording)
         return version
     draft: BalanceDefinitionVersion = lifecycle.draft_change(
-        _live(definition), by=by, changes=wording
+        version, by=by, changes=wording
     )
     return draft
 

@@ -51,6 +51,15 @@ def test_a_change_is_a_draft_and_a_second_one_edits_it(club, miles, maya):
     assert names(club, with_drafts=False)[-1] == "Miles"
 
 
+def test_who_says_the_same_again_takes_nothing_back(program, maya):
+    draft = programs.add_balance_definition(program, by=maya, name="Miles")
+    lifecycle.submit([draft], by=maya)
+    again = balances.reword(draft.balance_definition, {"name": "Miles"}, by=maya)
+    assert again.status == "PENDING_APPROVAL"
+    again = balances.reword(draft.balance_definition, {"name": "Stars"}, by=maya)
+    assert (again.pk, again.status) == (draft.pk, "DRAFT")
+
+
 def test_what_was_never_live_is_put_away_at_once(club, miles, maya):
     balances.retire(miles.balance_definition, by=maya)
     miles.balance_definition.refresh_from_db()
@@ -63,6 +72,8 @@ def test_the_end_of_what_is_live_is_a_draft(club, miles, maya):
     balances.reword(miles.balance_definition, {"name": "Air miles"}, by=maya)
     balances.retire(miles.balance_definition, by=maya)
     balances.retire(miles.balance_definition, by=maya)
+    with pytest.raises(InvalidTransition, match="being deleted"):
+        balances.reword(miles.balance_definition, {"name": "Back"}, by=maya)
     assert names(club, with_drafts=True) == BUILT_IN
     assert names(club, with_drafts=False)[-1] == "Miles"
     ending = miles.balance_definition.versions.open().get()
