@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.contrib.admin import site
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.template.response import SimpleTemplateResponse
@@ -43,14 +44,21 @@ def leave_pages_blank(patch: Any) -> None:
     Whether somebody may see a page is known before it is rendered.
     """
     own: Any = SimpleTemplateResponse
-    rendered = own.rendered_content.fget
+    rendered, each_context = own.rendered_content.fget, site.each_context
 
     def content(response: Any) -> Any:
         request = getattr(response, "_request", None)
-        watched = request is None or request.headers.get("X-Watched")
-        return rendered(response) if watched else ""
+        return rendered(response) if is_watched(request) else ""
+
+    def context(request: Any) -> Any:
+        return each_context(request) if is_watched(request) else {}
 
     patch.setattr(SimpleTemplateResponse, "rendered_content", property(content))
+    patch.setattr(site, "each_context", context)
+
+
+def is_watched(request: Any) -> bool:
+    return request is None or "X-Watched" in request.headers
 
 
 @dataclass

@@ -17,6 +17,70 @@ HEADINGS = {
     "OUT": "Person elsewhere",
     "KO": "Key elsewhere",
 }
+_VERB = "<int:pk>/lifecycle/<slug:verb>/ verb="
+_TIER = f"admin/tiers/tierversion/{_VERB}"
+_MEMBER = f"admin/loyalty/member/{_VERB}"
+_PAGE = "<path:object_id>/change/"
+#: In short -> what people ask for, and what keys do, where that is something else.
+SHORT = (
+    (
+        "Read tiers, members and points",
+        f"GET admin/tiers/tier/{_PAGE}",
+        "GET api/v1/entries/<number:pk>",
+    ),
+    (
+        "Read drafts",
+        f"GET admin/tiers/tierversion/{_PAGE}",
+        "GET api/v1/tiers/<number:pk>/draft",
+    ),
+    (
+        "Read the audit trail",
+        f"GET admin/approvals/auditevent/{_PAGE}",
+        "GET api/v1/audit-events/<number:pk>",
+    ),
+    (
+        "Draft a change",
+        f"POST admin/tiers/tierversion/{_PAGE}",
+        "PATCH api/v1/tiers/<number:pk>/draft",
+    ),
+    ("Submit it", f"POST {_TIER}submit", "POST api/v1/change-sets"),
+    (
+        "Approve a change that one had no hand in",
+        f"POST {_TIER}approve",
+        "POST api/v1/change-sets/<number:pk>/approve",
+    ),
+    (
+        "Reject a change",
+        f"POST {_TIER}reject",
+        "POST api/v1/change-sets/<number:pk>/reject",
+    ),
+    (
+        "Publish at once, where no approval is asked for",
+        f"POST {_TIER}publish_now",
+        "POST api/v1/change-sets/publish-now",
+    ),
+    ("Begin a program", "POST admin/loyalty/program/add/", "POST api/v1/programs"),
+    ("Post what a shop has sold", "POST api/v1/activities", ""),
+    ("Adjust points by hand", f"POST {_MEMBER}adjust", ""),
+    (
+        "Approve a large adjustment by somebody else",
+        f"POST admin/loyalty/pointsrequest/{_VERB}approve",
+        "",
+    ),
+    (
+        "Close an account",
+        f"POST {_MEMBER}close",
+        "POST api/v1/members/<number:pk>/close",
+    ),
+    (
+        "Erase a person's data",
+        f"POST {_MEMBER}erase",
+        "POST api/v1/members/<number:pk>/erase",
+    ),
+    ("Make an API key", "POST admin/loyalty/apikey/add/", ""),
+    ("Give roles to people", f"POST admin/auth/user/{_PAGE}", ""),
+    ("Delete anything", "POST admin/tiers/tier/<path:object_id>/delete/", ""),
+)
 INTRODUCTION = """\
 # Who may do what
 
@@ -44,19 +108,45 @@ what is said below of approving is said of everybody else.
 
 
 def page(rows: list[Row] | None = None) -> str:
-    rows = rows or read()
+    rows = read() if rows is None else rows
     people = "\n".join(f"| {HEADINGS[r]} | {who}. |" for r, who in ROLES.items())
-    parts = [INTRODUCTION.format(people=people)]
+    parts = [INTRODUCTION.format(people=people), in_short(rows)]
     for section in dict.fromkeys(row.section for row in rows):
         parts.append(chapter(section, [row for row in rows if row.section == section]))
     return "\n".join(parts)
+
+
+def in_short(rows: list[Row]) -> str:
+    """Return what people ask about first: the very lines from further below."""
+    by_request = {str(row): row for row in rows}
+    shown = ["AUD", "MGR", "REV", "SUP", "KR", "KW"]
+    lines = []
+    for words, asked, by_key in SHORT:
+        for_people = dict(zip(ROLES, meanings(by_request[asked]), strict=True))
+        with_key = meanings(by_request[by_key or asked])
+        for_keys = dict(zip(ROLES, with_key, strict=True))
+        said = [(for_keys if r in KEYS else for_people)[r] for r in shown]
+        cells = ["no" if each == "sign in" else each for each in said]
+        lines.append(f"| {words} | {' | '.join(cells)} |")
+    return "\n".join(
+        [
+            "## In short",
+            "",
+            "People work in the admin; keys ask our own voice, or a vendor's.",
+            "",
+            f"| | {' | '.join(HEADINGS[role] for role in shown)} |",
+            f"|---|{'---|' * len(shown)}",
+            *lines,
+            "",
+        ]
+    )
 
 
 def chapter(section: str, rows: list[Row]) -> str:
     """Return a section: a line for each thing that can be done, and why not."""
     lines: dict[str, list[str]] = {}
     for row in rows:
-        words = [meaning(role, row.by_role[role]) for role in ROLES]
+        words = meanings(row)
         if lines.setdefault(row.what, words) != words:
             raise ValueError(f"{row}: “{row.what}” is answered in two ways.")
     shown = [r for r in ROLES if r not in KEYS or section_has_keys(lines)]
@@ -84,14 +174,19 @@ def section_has_keys(lines: dict[str, list[str]]) -> bool:
     )
 
 
-def meaning(role: str, answer: str) -> str:
+def meanings(row: Row) -> list[str]:
+    for_all = is_success(row.by_role["ANON"])
+    return [meaning(role, row.by_role[role], for_all) for role in ROLES]
+
+
+def meaning(role: str, answer: str, for_all: bool) -> str:
     if answer == "L":
         return "sign in"
     if answer.startswith("404"):
         return "not there"
     if not is_success(answer):
         return "no"
-    return "own" if role in STRANGERS else "yes"
+    return "own" if role in STRANGERS and not for_all else "yes"
 
 
 if __name__ == "__main__":

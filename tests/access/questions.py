@@ -10,10 +10,12 @@ from typing import Any
 from uuid import UUID
 
 from axes.models import AccessAttempt
+from django.utils import timezone
 
 from approvals import lifecycle
 from approvals.models import Version
 from loyalty import adjustments, members, programs
+from tiers import assignment
 
 from . import questions_api, questions_brevo, questions_native, questions_set_up
 from .asking import Question
@@ -159,9 +161,17 @@ def prepare_verb(world: World, model: str, verb: str) -> dict[str, Any]:
             )
     if verb == "edit":
         return {"details": details_of(world)}
+    if verb == "recalculate":
+        bring_up_to_date(world)
     if (model, verb) in DONE_TO:
         return {model: world.things[DONE_TO[model, verb]]}
     return {}
+
+
+def bring_up_to_date(world: World) -> None:
+    """Recalculate once what every cell would have to: the world is from long ago."""
+    program = world.stage.program
+    assignment.recalculate(program, as_of=timezone.now(), by=world.stage.olga)
 
 
 def waiting_adjustment(world: World) -> Any:

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from django.utils import timezone
+
 from approvals import lifecycle
 from approvals.models import Version
 from loyalty import points
+from tiers import assignment
 
 from .questions_api import Said, Say
 from .scene import World
@@ -203,6 +206,10 @@ def prepare(world: World, row: Any) -> dict[str, Any]:
                 seen = lifecycle.fresh_fingerprint(held)
             found |= {"approvals.changeset": held, "seen": seen}
         return found
+    if row.key == ("POST", f"{API}/runs"):
+        assignment.recalculate(
+            world.stage.program, as_of=timezone.now(), by=world.stage.olga
+        )
     if name in ("entries", "postings"):
         return postings(world)
     if name not in THINGS:

@@ -57,6 +57,9 @@ def forms_for(world: World, row: Any, model: str) -> dict[str, Any]:
         return {}
     page = as_(world.people["SUP"]).get(url, headers={"X-Watched": "yes"})
     data = {name: value for name, value in form_data(page).items() if value != ""}
+    for inline in page.context.get("inline_admin_formsets") or ():
+        counts = dict.fromkeys(("TOTAL", "INITIAL", "MIN_NUM", "MAX_NUM"), "0")
+        data |= {f"{inline.formset.prefix}-{n}_FORMS": v for n, v in counts.items()}
     return {"form": data | changes}
 
 

@@ -172,3 +172,29 @@ def test_a_list_that_is_not_scoped_is_noticed(
 def test_every_model_in_the_admin_is_asked_about(world: World) -> None:
     there = {name for name in world.things if "." in name and " " not in name}
     assert there == {model._meta.label_lower for model in site._registry}
+
+
+# Refusals are on record
+
+
+@pytest.mark.parametrize(
+    ("role", "request_"),
+    [
+        ("AUD", "POST admin/loyalty/member/<int:pk>/lifecycle/<slug:verb>/ verb=close"),
+        ("AUD", "POST v3/tiers"),
+        ("KR", "POST v3/tiers"),
+        ("KR", "POST api/v1/tiers"),
+    ],
+)
+def test_a_refusal_is_logged_with_who_was_refused(
+    world: World, caplog: pytest.LogCaptureFixture, role: str, request_: str
+) -> None:
+    (row,) = (row for row in ROWS if str(row) == request_)
+    person = world.people["owner" if role in matrix.KEYS else role]
+    asker = Asker(role, world.people.get(role), world.secrets.get(role, ""))
+    question = questions.question(row, questions.Ids(world.things))
+    with caplog.at_level("INFO"):
+        assert asker.ask(question).status == "403"
+    logged = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    (finished,) = (line for line in logged if line["event"] == "request_finished")
+    assert (finished["code"], finished["user_id"]) == (403, person.pk)

@@ -14,7 +14,7 @@ def test_what_is_answered_in_two_ways_cannot_be_printed_as_one() -> None:
     text = "# Part\n{} | GET a | Read | No.\n{} | GET b | Read | No.\n"
     rows = matrix.read(text.format("403 " * 10, "403 " * 9 + "200"))
     with pytest.raises(ValueError, match="answered in two ways"):
-        page.page(rows)
+        page.chapter("Part", rows)
 
 
 @pytest.mark.parametrize(
