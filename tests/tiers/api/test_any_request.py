@@ -166,7 +166,8 @@ class Ids:
         model = NAMED[word]
         if model is None:
             return ["1", "2", "invalid_request"]
-        numbered = path.startswith("/api/v1") or model is Contact
+        numbered = path.startswith("/api/v1") and word != "postings"
+        numbered = numbered or model is Contact
         kinds = self.all[model]
         return [str(each) for each in kinds["pk" if numbered else "uuid"]]
 

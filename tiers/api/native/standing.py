@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    extend_schema,
+    extend_schema_serializer,
+)
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -195,6 +199,7 @@ class TierEventSerializer(serializers.Serializer):
     channels = serializers.ListField(child=serializers.CharField(), read_only=True)
 
 
+@extend_schema_serializer(many=False)
 class TierEventPageSerializer(serializers.Serializer):
     """Changes in order, and where the next request goes on."""
 
@@ -254,7 +259,7 @@ class TierChanges(RunningView):
         found: Any = TierEvent.objects.visible_to(self.request.user)
         return found.order_by()
 
-    @extend_schema(responses=TierEventPageSerializer(many=False))
+    @extend_schema(responses=TierEventPageSerializer)
     def list(self, request: Request) -> Response:
         """List what has changed since a position, oldest first."""
         sent = {
