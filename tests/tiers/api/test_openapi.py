@@ -74,7 +74,9 @@ def test_documents_are_as_described(name, document):
     sent = json.loads(text)
     validator.validate(sent)
     # Also the other way round: nothing is sent that is not described.
-    described = set(re.findall(r'"(\w+)": ', json.dumps(document["components"])))
+    described = set(
+        re.findall(r'"(\w+)": ', json.dumps(document["components"], default=str))
+    )
     assert set(re.findall(r'"(\w+)": ', text)) <= described
 
 
