@@ -10,21 +10,22 @@ from loyalty.errors import InsufficientPoints
 from loyalty.models import PointsRequest
 from loyalty.transactions import State, Wanted
 
+from .stories import SHOP
+
 
 @pytest.fixture
 def busy(rich, stars):
     """100 points; 40 taken, 500 refused, 30 waiting, 20 called off, 10 run out."""
-    common = {"source": "shop", "by": None}
-    points.redeem(rich, stars, 40, reference="taken", **common)
+    points.redeem(rich, stars, 40, reference="taken", **SHOP)
     with pytest.raises(InsufficientPoints):
-        points.begin(rich, stars, -500, reference="refused", **common)
-    points.begin(rich, stars, 30, reference="waiting", **common)
-    points.begin(rich, stars, -20, reference="called off", **common)
+        points.begin(rich, stars, -500, reference="refused", **SHOP)
+    points.begin(rich, stars, 30, reference="waiting", **SHOP)
+    points.begin(rich, stars, -20, reference="called off", **SHOP)
     points.cancel(PointsRequest.objects.get(reference="called off"))
     yesterday = timezone.now() - timedelta(days=1)
     hour = yesterday + timedelta(hours=1)
     points.begin(
-        rich, stars, 10, reference="run out", expires_at=hour, at=yesterday, **common
+        rich, stars, 10, reference="run out", expires_at=hour, at=yesterday, **SHOP
     )
     return rich
 

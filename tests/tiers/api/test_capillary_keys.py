@@ -1,5 +1,6 @@
 """API keys at Capillary's endpoints: what each scope opens, and what stays shut."""
 
+import json
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ def ask(secret: str, method: str, path: str, body: Any = None) -> Any:
     return client.generic(
         method,
         path,
-        "" if body is None else client._encode_json(body, "application/json"),
+        "" if body is None else json.dumps(body),
         content_type="application/json",
         headers={"Authorization": f"Api-Key {secret}"},
     )
