@@ -140,9 +140,11 @@ def _rows_of_acts(ids: Sequence[int], groups: Sequence[TierGroup]) -> Any:
 def acted_on(ids: Sequence[int] | range, group: TierGroup) -> list[int]:
     """Return the members whose tier does not follow from their amounts alone."""
     # Few members are: to name all of a thousand would cost more than to read those.
-    ends = (min(ids), max(ids)) if ids else (0, 0)
+    if not ids:
+        return []
+    members = {"member__gte": min(ids), "member__lte": max(ids)}
     moved, bounded = (
-        rows.filter(member__range=ends, group=group).order_by().values_list("member")
+        rows.filter(**members, group=group).order_by().values_list("member")
         for rows in (ManualMove.objects, Override.objects)
     )
     return sorted({pk for (pk,) in moved.union(bounded)} & set(ids))

@@ -80,7 +80,7 @@ def write(group: TierGroup, outcomes: Outcomes, as_of: datetime) -> list[Move]:
 def follow(group: TierGroup, ids: Ids, moves: Sequence[Move], as_of: datetime) -> None:
     """Note and tell what follows from moves that were written in sets."""
     members = (
-        Q(member__range=(ids.start, ids.stop - 1))
+        Q(member__gte=ids.start, member__lt=ids.stop)
         if isinstance(ids, range)
         else Q(member__in=ids)
     )
