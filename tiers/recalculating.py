@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from approvals import audit, lifecycle
+from approvals import audit
 from approvals.errors import NotAllowed
 from loyalty.models import Program
 
@@ -25,7 +25,8 @@ def recalculate_now(program: Program, *, by: Any, reason: str, at: datetime) -> 
     """
     if not by.has_perm("loyalty.operate_programs"):
         raise NotAllowed(f"{by.get_username()} may not recalculate programs.")
-    reason = lifecycle.reason_given(reason, "recalculating a program")
+    # It may go without a reason, since nothing is decided by it.
+    reason = reason.strip()
     report = assignment.recalculate(
         program, as_of=at, by=by, reason=reason[:MOST_REASON], seconds=SECONDS
     )
