@@ -32,7 +32,7 @@ from .sets import Move
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 1000
+CHUNK = 2000
 #: Up to so many members are judged in the very transaction of a publication.
 SMALL_PROGRAM = 500
 #: For so long a tick lends a hand to a run, before it looks at what is due.
