@@ -14,6 +14,7 @@ from approvals.text import validate_line, validate_text
 __all__ = [
     "validate_channels",
     "validate_color",
+    "validate_currency",
     "validate_day_and_month",
     "validate_image",
     "validate_json",
@@ -39,6 +40,15 @@ def validate_time_zone(value: str) -> None:
         raise ValidationError(
             f"“{value}” is not a time zone. Use a name such as Europe/Berlin.",
             code="unknown_time_zone",
+        )
+
+
+def validate_currency(value: str) -> None:
+    """Accept what ISO 4217 could call a currency; XXX is what it calls none."""
+    if not re.fullmatch("[A-Z]{3}", value) or value == "XXX":
+        raise ValidationError(
+            "Write a currency in three capital letters, such as EUR.",
+            code="unknown_currency",
         )
 
 
@@ -82,8 +92,12 @@ def _walk(value: Any, depth: int) -> None:
             _walk(item, depth + 1)
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValidationError("This number is not finite.", code="invalid_number")
-    elif isinstance(value, int) and abs(value) > MAX_JSON_INTEGER:
-        # Others read JSON with floating point, where this is another number.
+    elif str(value) == "-0.0":
+        # PostgreSQL knows no such number: it would give 0.0 back.
+        raise ValidationError("Write 0 without a sign.", code="invalid_number")
+    elif isinstance(value, int | float) and abs(value) > MAX_JSON_INTEGER:
+        # Others read JSON with floating point, where this is another number; and
+        # PostgreSQL gives a whole fraction back as an integer from 1e16 on.
         raise ValidationError(
             f"This number is too large: at most {MAX_JSON_INTEGER}.",
             code="invalid_number",
