@@ -202,10 +202,6 @@ class RejectBody(Body):
     )
 
 
-class NothingBody(Body):
-    """Nothing."""
-
-
 class ReasonBody(Body):
     """Why."""
 

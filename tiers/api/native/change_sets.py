@@ -27,7 +27,6 @@ from .change_set_messages import (
     WORDS_OF_STATES,
     ApproveBody,
     ChangeSetSerializer,
-    NothingBody,
     OneChangeSetSerializer,
     PublishBody,
     ReasonBody,
@@ -36,7 +35,7 @@ from .change_set_messages import (
     contributors_to,
 )
 from .conditional import expect_match
-from .protocol import NativeView
+from .protocol import NativeView, NothingBody
 from .refusals import PreconditionRequired
 from .things import MAKE, carries_out
 from .versions import word_of

@@ -45,11 +45,10 @@ class Content(strict.StrictSerializer, serializers.ModelSerializer):
 
     def build_standard_field(self, field_name: str, model_field: Any) -> Any:
         kind, options = super().build_standard_field(field_name, model_field)
-        options["validators"] = [
-            validator
-            for validator in options.get("validators", ())
-            if validator not in _OWN
-        ]
+        others = [v for v in options.pop("validators", ()) if v not in _OWN]
+        if others:
+            # In place of the strict field's own; each of them is narrower.
+            options["validators"] = others
         for unused in ("encoder", "decoder", "style"):
             options.pop(unused, None)
         if isinstance(model_field, models.DecimalField):

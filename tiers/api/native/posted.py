@@ -90,13 +90,14 @@ class Named:
 
 def name_of(request: Request, said: Mapping[str, Any]) -> Named:
     """Return what a posting is known by: its reference, else its Idempotency-Key."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None:
+        idempotency.expect_usable(key)
     if reference := said.get("reference"):
         return Named(said.get("source", SOURCE), reference, False)
-    key = request.headers.get("Idempotency-Key")
     if key is None:
         sentence = "Send a reference of your own, or an Idempotency-Key."
         raise ValidationError({"reference": [ErrorDetail(sentence, "required")]})
-    idempotency.expect_usable(key)
     # Keys are their sender's own.
     return Named(said.get("source", f"{SOURCE}:{request.user.pk}"), key, True)
 

@@ -19,6 +19,7 @@ from ..access import programs_for
 from . import fields, filters, posted, running
 from .entries import CorrectionBody, EntryBody, PostingView
 from .posted import Balances, Kind, PostedSerializer
+from .protocol import NothingBody
 from .running import POST_POINTS, ShownIdField, WhenField
 
 Status = PointsRequest.Status
@@ -128,7 +129,12 @@ class Postings(PostingView):
     repeatable = frozenset({"create", "reverse"})
     creates = frozenset({"create", "reverse"})
     may_be_bodiless = frozenset({"complete", "cancel"})
-    bodies: ClassVar = {"create": PendingBody, "reverse": CorrectionBody}
+    bodies: ClassVar = {
+        "create": PendingBody,
+        "complete": NothingBody,
+        "cancel": NothingBody,
+        "reverse": CorrectionBody,
+    }
     answers: ClassVar = dict.fromkeys(
         ("create", "complete", "cancel", "reverse"), PostedSerializer
     )
@@ -209,6 +215,7 @@ class Postings(PostingView):
 
     def settle(self, pk: Any, verb: Any) -> Response:
         posted.expect_key(self.request)
+        self.read()
         found = self.find(pk)
         if found.source == adjustments.SOURCE:
             raise InvalidTransition(

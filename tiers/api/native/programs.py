@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from approvals.errors import ReasonRequired
 from loyalty import programs
+from loyalty.fields import validate_currency
 from loyalty.models import (
     BalanceDefinition,
     BalanceDefinitionVersion,
@@ -60,8 +61,8 @@ class ProgramBody(Body):
     content = contents.ProgramContent()
     currency = strict.LineField(
         default="EUR",
-        max_length=8,
-        help_text="Of the built-in balance of purchases.",
+        validators=[validate_currency],
+        help_text="Of the built-in balance of purchases, in three letters.",
     )
 
 

@@ -215,3 +215,7 @@ class NothingHere(NativeView):
 
 class Body(StrictSerializer):
     """What is sent; unknown fields are refused."""
+
+
+class NothingBody(Body):
+    """Nothing: a verb that could be asked for less does not do all of it instead."""

@@ -27,7 +27,7 @@ from ..access import sees_drafts
 from . import versions
 from .conditional import expect_match
 from .fields import InstantField
-from .protocol import Body, NativeView
+from .protocol import Body, NativeView, NothingBody
 from .refusals import PreconditionFailed
 from .thing_lists import with_versions
 
@@ -260,10 +260,12 @@ class Retirable(Things):
 
     repeatable = Things.repeatable | {"retire"}
     creates = Things.creates | {"retire"}
+    may_be_bodiless = frozenset({"retire"})
 
     @action(detail=True, methods=["post"])
     def retire(self, request: Request, pk: int) -> Response:
         """Draft the end of it; a group's drafts are those of its live tiers too."""
+        self.read()
 
         def act() -> Any:
             drafts = drafting.retire(self.thing(), by=request.user)
@@ -286,6 +288,7 @@ def describing(
         "open_draft": changes,
         "revise_draft": changes,
         "roll_back": RollBackBody,
+        "retire": NothingBody,
         "create": body,
     }
     answers = {
