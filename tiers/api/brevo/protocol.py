@@ -82,7 +82,9 @@ NAMES: Final[dict[str, str]] = {
     "credit_limit": "maxCreditAmountLimit",
     "debit_limit": "maxDebitAmountLimit",
     "expires_on": "balanceExpirationDate",
+    "external_id": "ext_id",
     "maximum": "maxAmount",
+    "mobile": "attributes.SMS",
     **{
         f"{way}_{ours}": f"{way}Schedule.{theirs}"
         for way in ("upgrade", "downgrade")

@@ -20,6 +20,7 @@ from loyalty.errors import NotPending
 from loyalty.models import BalanceDefinition, Member, PointsEntry, PointsRequest
 from loyalty.transactions import State, Transaction, Wanted
 
+from .. import idempotency
 from . import member_messages as messages
 from . import member_schema as answers
 from .fields import written
@@ -92,8 +93,11 @@ class BeginTransaction(TransactionView):
         self, member: Member, definition: BalanceDefinition, said: dict[str, Any]
     ) -> points.Posting:
         units = _units(definition, said)
+        key = self.request.headers.get("Idempotency-Key")
+        if key is not None:
+            idempotency.expect_usable(key)
         posting: dict[str, Any] = {
-            "reference": self.request.headers.get("Idempotency-Key") or str(uuid4()),
+            "reference": key or str(uuid4()),
             "source": SOURCE,
             "by": self.request.user,
             "meta": said["meta"],
