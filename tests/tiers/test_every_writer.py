@@ -33,6 +33,7 @@ READERS = {
     "outcome",
     "seal",
     "seal_due",
+    "rules_of",
     "to_units",
     "verify",
     "verify_expiries",
