@@ -29,6 +29,6 @@ nothing_here = protocol.NothingHere.as_view({"get": "retrieve"})
 
 urlpatterns = [
     path("api/v1/", include(router.urls)),
-    # Line breaks, too, are no other address.
-    re_path(r"^api/v1(?P<anything>/[\s\S]*)?$", nothing_here),
+    # Whatever follows, line breaks too.
+    re_path("^api/v1(?P<anything>/|$)", nothing_here),
 ]
