@@ -83,11 +83,9 @@ class Scene:
 Write = Callable[[Scene], Any]
 
 
-def _many(scene: Scene) -> Any:
+def _activity(scene: Scene) -> points.Activity:
     line = points.Line("EARN", scene.stars.pk, 10)
-    return points.post_many(
-        scene.world.program, [points.Activity(scene.member.pk, "m", (line,))], **SHOP
-    )
+    return points.Activity(scene.member.pk, "m", (line,))
 
 
 WRITERS: dict[str, Write] = {
@@ -98,10 +96,12 @@ WRITERS: dict[str, Write] = {
     "complete": lambda s: points.complete(s.request("waits")),
     "earn": lambda s: points.earn(s.member, s.stars, 10, reference="e", **SHOP),
     "expire": lambda s: points.expire(s.world.program.pk, as_of=NOW),
+    "post": lambda s: points.post(s.world.program.pk, _activity(s), at=None, **SHOP),
     "post_activity": lambda s: points.post_activity(
         s.member, visits=1, points=10, reference="v", **SHOP
     ),
-    "post_many": _many,
+    "post_batch": lambda s: points.post_batch(s.world.program, [_activity(s)], **SHOP),
+    "post_many": lambda s: points.post_many(s.world.program, [_activity(s)], **SHOP),
     "redeem": lambda s: points.redeem(s.member, s.stars, 10, reference="r", **SHOP),
     "refund": lambda s: points.refund(s.entry("REDEEM"), reference="f", **SHOP),
     "reverse": lambda s: points.reverse(s.entry("EARN"), reference="b", **SHOP),
