@@ -127,12 +127,19 @@ def ledger(member_ids: Sequence[int]) -> Iterator[str]:
 
 
 def standings(program_id: int, member_ids: Sequence[int]) -> Iterator[str]:
-    """Fold some members from scratch, each to the instant of its standing."""
+    """Fold some members from scratch, each to the instant at which they were judged."""
     groups = list(TierGroup.objects.kept().filter(program=program_id).order_by("pk"))
     ladders = rules.ladders_of(groups)
     known = facts.read(member_ids, groups, ladders.values())
     settled = Member.objects.filter(pk__in=member_ids, marked_at__isnull=True)
     statuses = dict(settled.order_by("pk").values_list("pk", "status"))
+    last_lines = dict(
+        PointsEntry.objects.filter(member__in=statuses)
+        .order_by()
+        .values("member")
+        .annotate(last=Max("recorded_at"))
+        .values_list("member", "last")
+    )
     for group in groups:
         held: dict[int, list[Any]] = {}
         rows = TierAssignment.objects.known_now().filter(
@@ -148,9 +155,12 @@ def standings(program_id: int, member_ids: Sequence[int]) -> Iterator[str]:
                 if ladders[group.pk] and group.applied_ruleset == group.ruleset:
                     yield f"Member {member} has no standing in group {group.pk}."
             elif standing.ruleset == group.ruleset:
-                outcome = known.fold(
-                    member, group.pk, ladders[group.pk], standing.evaluated_at
-                )
+                # A line that changes nothing, a purchase of nothing, leaves no trace in
+                # a standing; nor is anything due at it.
+                as_of, last = standing.evaluated_at, last_lines.get(member)
+                if last and (standing.due_at is None or last < standing.due_at):
+                    as_of = max(as_of, last)
+                outcome = known.fold(member, group.pk, ladders[group.pk], as_of)
                 yield from _compare(standing, status, outcome, held.get(member, []))
 
 

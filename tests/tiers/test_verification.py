@@ -12,10 +12,10 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from approvals import triggers
-from loyalty import members
+from loyalty import members, points
 from loyalty.models import Balance, Member, PointsEntry, Program
 from tests import factories
-from tiers import acts, assignment, verification
+from tiers import acts, assignment, sets, verification
 from tiers.models import (
     CountChange,
     Standing,
@@ -49,6 +49,24 @@ def corrupt(change: Callable[[], Any]) -> None:
 
 
 def test_sound_data_has_no_problems(story: TierGroup) -> None:
+    assert list(verification.problems(story.program)) == []
+
+
+def test_a_purchase_of_nothing_is_no_fault(
+    story: TierGroup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Judged in sets, it leaves the standing as it was, instant and all."""
+    monkeypatch.setattr(sets, "WORTH_IT", 0)
+    [member, *_] = Member.objects.order_by("pk")
+    line = points.Line("EARN", factories.definition_of(story.program, "POINTS").pk, 0)
+    later = timezone.now() + timedelta(hours=1)
+    with time_machine.travel(later, tick=False):
+        activity = points.Activity(member.pk, "nothing", (line,))
+        points.post_many(story.program, [activity], source="shop", by=None)
+        assignment.recalculate(story.program, as_of=later + timedelta(minutes=5))
+    assert not Member.objects.marked().exists()
+    if connection.vendor == "postgresql":
+        assert Standing.objects.get(member=member).evaluated_at < later
     assert list(verification.problems(story.program)) == []
 
 
