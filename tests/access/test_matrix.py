@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.contrib.admin import site
+from django.db import connection
 from django.http import HttpResponse
 from django.urls import get_resolver, path
 from drf_spectacular.generators import SchemaGenerator
@@ -66,6 +67,9 @@ def rows(*parts: str) -> list[matrix.Row]:
 @pytest.mark.parametrize("section", SECTIONS)
 def test_everybody_is_answered_as_the_matrix_says(world: World, section: str) -> None:
     own = [row for row in ROWS if row.section == section]
+    if connection.vendor == "postgresql":
+        # Who may do what is the same there; what is asked of the database is not.
+        own = own[::4]
     differences = comparing.differences(world, own)
     assert not differences, "\n" + "\n".join(differences)
 
