@@ -197,7 +197,12 @@ def test_a_command_that_is_stopped_says_how_to_go_on(expired, monkeypatch, act, 
 
     monkeypatch.setattr(points, "expire", stop)
     before = signal.getsignal(signal.SIGTERM)
-    found, message = fails("expire_points")
+    # Whoever runs this in the background of a shell has Ctrl-C ignored.
+    ctrl_c = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        found, message = fails("expire_points")
+    finally:
+        signal.signal(signal.SIGINT, ctrl_c)
     assert (found, message[:8]) == (code, "Stopped.")
     assert signal.getsignal(signal.SIGTERM) is before
 
