@@ -13,7 +13,7 @@ from tests.counts import Part, in_parts, plainly, whole
 from tests.tiers.machine import BEGIN, PEOPLE, Stored
 from tests.tiers.stored import World
 
-HISTORIES = whole(30, 1000 if connection.vendor == "postgresql" else 500)
+HISTORIES = count(30, 1000 if connection.vendor == "postgresql" else 500, least=0.4)
 
 
 @pytest.mark.proof
