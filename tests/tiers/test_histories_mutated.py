@@ -87,8 +87,8 @@ def _shorter(argument: Any) -> Any:
 def open_at_its_start(original: Wrapped) -> Wrapped:
     """What was earned on the first day of a window counts as well."""
 
-    def wrapped(day: Any, months: int | None) -> Any:
-        return original(day + reference.DAY, months)
+    def wrapped(day: Any, *others: Any) -> Any:
+        return original(day + reference.DAY, *others)
 
     return wrapped
 
@@ -131,7 +131,7 @@ def test_the_two_engines_agree_as_they_are() -> None:
     [
         (folding, "weighs_until", a_month_less),
         (folding, "weighs_until", of_its_own),
-        (amounts, "leaving_day", open_at_its_start),
+        (amounts, "_leaving", open_at_its_start),
         (amounts, "holds", more_than),
         (reference, "end_of", a_month_less),
         (reference, "end_of", of_its_own),
