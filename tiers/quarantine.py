@@ -18,7 +18,6 @@ from django.utils import timezone
 from loyalty.models import Member
 
 from . import judging
-from .errors import CannotBeJudged
 from .models import MemberSetAside
 from .models.runs import ATTEMPTS
 from .sets import Move
@@ -49,26 +48,6 @@ def catch_up(program_id: int, member_ids: Sequence[int], as_of: datetime) -> lis
         *catch_up(program_id, member_ids[:half], as_of),
         *catch_up(program_id, member_ids[half:], as_of),
     ]
-
-
-def judge_one(member: Member, *, at: datetime) -> None:
-    """Judge a member whom a person asks for, set aside or not.
-
-    Raises:
-        CannotBeJudged: It breaks, which is on record now.
-    """
-    try:
-        with transaction.atomic():
-            judging.bring_up_to_date(member.program_id, [member.pk], at)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception as error:
-        set_aside(member.pk, error)
-        raise CannotBeJudged(
-            f"{member} could not be brought up to date, and keeps what they hold. "
-            "Whoever looks after this installation finds under “Members set aside” "
-            "what happened."
-        ) from error
 
 
 @transaction.atomic

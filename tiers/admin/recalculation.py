@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 
-from approvals import audit, ui
+from approvals import ui
 from approvals.admin.acts import Act, Button
 from approvals.admin.drafts import lifecycle_url
 from approvals.errors import NotAllowed, Refused
@@ -13,7 +13,7 @@ from approvals.forms import CommentForm
 from loyalty.admin.member_acts import about, allowed, refusal
 from loyalty.models import Program
 
-from .. import quarantine, recalculating
+from .. import recalculating
 
 
 def recalculate_button(request: HttpRequest, thing: Any) -> list[Button]:
@@ -71,18 +71,7 @@ def recalculate_member_act(request: HttpRequest, member: Any) -> Act:
 
     def run(said: dict[str, Any]) -> tuple[str, str]:
         allowed(not_allowed)
-        now = timezone.now()
-        quarantine.judge_one(member, at=now)
-        audit.record(
-            "recalculate",
-            by=user,
-            program_id=member.program_id,
-            kind="member",
-            object_id=member.pk,
-            label=str(member),
-            reason=said["comment"],
-            at=now,
-        )
+        now = recalculating.recalculate_member(member, by=user, reason=said["comment"])
         return (
             f"Everything about {member.contact} is true as of {ui.when(now)}.",
             ui.change_url(member),
