@@ -1,10 +1,7 @@
 """Wix's own SDK, in Node, against a live server."""
 
-import fcntl
 import os
-import shutil
 import subprocess
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -13,29 +10,7 @@ from loyalty import keys
 from loyalty.models import PointsEntry, Program
 from tiers.models import TierVersion
 
-HERE = Path(__file__).parent
 SITE = UUID("22222222-2222-4222-8222-222222222222")
-
-
-@pytest.fixture(scope="session")
-def sdk() -> Path:
-    """Install what the lock file names, once; CI never goes without Node."""
-    if not shutil.which("npm"):
-        message = "There is no npm: install Debian's packages nodejs and npm."
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    with (HERE / "package-lock.json").open() as lock:
-        # Of several workers one installs, and the rest wait.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        done = HERE / "node_modules" / ".package-lock.json"
-        if not done.exists() or done.stat().st_mtime < os.fstat(lock.fileno()).st_mtime:
-            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            made = subprocess.run(
-                command, cwd=HERE, capture_output=True, text=True, timeout=300
-            )
-            assert made.returncode == 0, made.stdout + made.stderr
-    return HERE
 
 
 @pytest.mark.django_db(transaction=True)

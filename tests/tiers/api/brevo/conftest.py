@@ -13,7 +13,6 @@ import time_machine
 from django.contrib.auth.models import User
 from django.test import Client
 
-from loyalty import keys
 from loyalty.models import BalanceDefinition, Program
 from tests import factories, scenes
 from tests.tiers.api.conftest import assert_same
@@ -24,7 +23,6 @@ PAYLOADS = Path(__file__).with_name("payloads")
 CLUB = UUID("11111111-1111-4111-8111-111111111111")
 NOBODYS = UUID("99999999-9999-4999-8999-999999999999")
 NOW = datetime(2026, 3, 1, 9, 30, 0, 123456, tzinfo=UTC)
-EVERYTHING = ("read", "points", "drafts", "publish")
 LEVELS = (("Member", 0), ("Silver", 500), ("Gold", 1500))
 
 
@@ -76,15 +74,7 @@ def key(maya: User) -> str:
 def make_key(
     owner: User, *scopes: str, program: Program | None = None, **options: Any
 ) -> str:
-    _key, secret = keys.make(
-        by=owner,
-        name="Shop",
-        owner=owner,
-        scopes=scopes or EVERYTHING,
-        program=program,
-        **options,
-    )
-    return secret
+    return factories.make_key(owner, *scopes, program=program, **options)[1]
 
 
 Call = Callable[..., Any]

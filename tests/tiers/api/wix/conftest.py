@@ -13,7 +13,6 @@ import time_machine
 from django.contrib.auth.models import User
 from django.test import Client
 
-from loyalty import keys
 from loyalty.models import Program
 from tests import factories, scenes
 from tests.tiers.api.conftest import assert_same
@@ -24,7 +23,6 @@ PAYLOADS = Path(__file__).with_name("payloads")
 SITE = UUID("22222222-2222-4222-8222-222222222222")
 NOBODYS = UUID("99999999-9999-4999-8999-999999999999")
 NOW = datetime(2026, 3, 1, 9, 30, 0, 123456, tzinfo=UTC)
-EVERYTHING = ("read", "points", "drafts", "publish")
 LEVELS = (("Silver", 500), ("Gold", 1500), ("Lakeside", 4000))
 ICON = {"url": "https://example.org/gold.svg"}
 
@@ -73,15 +71,7 @@ def key(maya: User) -> str:
 def make_key(
     owner: User, *scopes: str, program: Program | None = None, **options: Any
 ) -> str:
-    _key, secret = keys.make(
-        by=owner,
-        name="Web shop",
-        owner=owner,
-        scopes=scopes or EVERYTHING,
-        program=program,
-        **options,
-    )
-    return secret
+    return factories.make_key(owner, *scopes, program=program, **options)[1]
 
 
 Call = Callable[..., Any]
