@@ -161,7 +161,7 @@ def as_seen(versions: Iterable[Any], seen: str) -> list[Any]:
 
 def why_not(verb: str, version: Any, user: Any) -> Refused | None:
     """Return why a verb on a version is not offered, or None when it is."""
-    if verb in lifecycle.verbs_for(version, user):
+    if lifecycle.is_offered(verb, version, user):
         return None
     transition = TRANSITIONS[verb]
     program_id = kinds.kind_of(version).program_id(version)

@@ -81,7 +81,7 @@ class VersionAdmin(ui.ModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if obj is None:
             return bool(request.user.has_perm("approvals.make_changes"))
-        return "revise" in lifecycle.verbs_for(obj, request.user) and (
+        return lifecycle.is_offered("revise", obj, request.user) and (
             # A retirement says nothing of its own: it is discarded, not edited.
             not obj.is_retirement
         )

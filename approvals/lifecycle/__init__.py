@@ -26,7 +26,7 @@ from .deciding import (
 from .drafting import discard, draft_change, open_draft, revise, roll_back
 from .guards import reason_given
 from .publishing import go_live, publish_now
-from .questions import contributors, may, verbs_for, versions_of
+from .questions import contributors, is_offered, may, verbs_for, versions_of
 from .steps import validate
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "draft_change",
     "fresh_fingerprint",
     "go_live",
+    "is_offered",
     "may",
     "open_draft",
     "publish_now",
