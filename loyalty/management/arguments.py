@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from ..models import Member, Program
 
-WRONG, DISK, INTERRUPTED, TERMINATED = 2, 74, 130, 143
+WRONG, DISK, ALREADY_RUNNING, INTERRUPTED, TERMINATED = 2, 74, 75, 130, 143
 
 _INSTANT = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?([Zz]|[+-]\d{2}:\d{2})",

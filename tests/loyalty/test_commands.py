@@ -2,9 +2,13 @@
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -15,10 +19,12 @@ from django.core.management import (
     get_commands,
     load_command_class,
 )
+from django.db import connection
 from django.utils import timezone
 
 from loyalty import points
 from loyalty.management import arguments
+from loyalty.management.alone import alone
 from loyalty.models import PointsEntry, PointsRequest
 from tests import factories
 
@@ -205,6 +211,49 @@ def test_a_command_that_is_stopped_says_how_to_go_on(expired, monkeypatch, act, 
         signal.signal(signal.SIGINT, ctrl_c)
     assert (found, message[:8]) == (code, "Stopped.")
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@contextmanager
+def at_work_elsewhere(job):
+    """Let another copy of a job be at work, with a connection of its own."""
+    begun, finished = threading.Event(), threading.Event()
+
+    def work():
+        try:
+            with alone(job):
+                begun.set()
+                finished.wait(20)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        copy = pool.submit(work)
+        assert begun.wait(20)
+        try:
+            yield
+        finally:
+            finished.set()
+        copy.result()
+
+
+def test_119_a_second_copy_says_who_is_at_work_and_since_when(expired):
+    with at_work_elsewhere("expire_points"):
+        code, message = fails("expire_points")
+    assert code == 75
+    assert re.fullmatch(
+        r"Another copy of expire_points is at work, running since "
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC by \S+:\d+\.",
+        message,
+    )
+    assert run("expire_points")
+
+
+def test_119_a_file_waits_for_another_of_its_program_only(file, rich):
+    words = file(f"member,reference,amount\n{rich.subscription_id},r1,5\n")
+    with at_work_elsewhere(f"import_points-{rich.program_id}"):
+        assert fails(*words)[0] == 75
+    with at_work_elsewhere("import_points-0"):
+        assert run(*words) == "1 rows: 1 posted, 0 already imported."
 
 
 def test_a_reader_who_goes_away_ends_it_quietly(expired):

@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -5,6 +6,7 @@ from django.utils import timezone
 
 from loyalty import points
 from loyalty.management import arguments
+from loyalty.management.alone import alone
 from loyalty.models import Program
 
 
@@ -22,11 +24,15 @@ class Command(arguments.Command):
         programs = list(Program.objects.with_live().order_by("pk"))
         if options["program"]:
             programs = [arguments.program_named(options["program"])]
+        with alone("expire_points"):
+            for program in programs:
+                self._expire(program, as_of, dry_run)
+
+    def _expire(self, program: Program, as_of: datetime, dry_run: bool) -> None:
+        lines = points.expire(program.pk, as_of=as_of, dry_run=dry_run)
+        ended = points.expire_pending(as_of, program_id=program.pk, dry_run=dry_run)
         would = "would be" if dry_run else "were"
-        for program in programs:
-            lines = points.expire(program.pk, as_of=as_of, dry_run=dry_run)
-            ended = points.expire_pending(as_of, program_id=program.pk, dry_run=dry_run)
-            self.stdout.write(
-                f"{program}: {lines} expiries {would} recorded, "
-                f"{ended} pending requests {would} ended."
-            )
+        self.stdout.write(
+            f"{program}: {lines} expiries {would} recorded, "
+            f"{ended} pending requests {would} ended."
+        )

@@ -6,6 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 from approvals.errors import Refused
 from loyalty import importing
 from loyalty.management import arguments
+from loyalty.management.alone import alone
 
 
 class Command(arguments.Command):
@@ -32,7 +33,10 @@ class Command(arguments.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         program = arguments.program_named(options["program"])
         try:
-            with Path(options["file"]).open("rb") as file:
+            with (
+                alone(f"import_points-{program.pk}"),
+                Path(options["file"]).open("rb") as file,
+            ):
                 report = importing.import_points(
                     program,
                     file,

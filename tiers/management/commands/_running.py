@@ -8,11 +8,10 @@ from types import FrameType
 from django.core.management.base import CommandError
 from django.utils import timezone
 
+from loyalty.management.arguments import ALREADY_RUNNING
 from loyalty.models import Program
 from tiers import runs
 from tiers.models import Recalculation
-
-ALREADY_RUNNING = 75
 
 
 def refuse_second_copy(program: Program) -> None:

@@ -12,7 +12,7 @@ from tiers import assignment, runs
 from tiers.models import Run
 
 from ._program import add_as_of, add_program, chosen_programs
-from ._running import ALREADY_RUNNING, Asked, stopping
+from ._running import Asked, stopping
 
 
 def _number(value: str) -> int:
@@ -77,7 +77,7 @@ class Command(arguments.Command):
                 f"{program} is being rebuilt, running since "
                 f"{run.created_at:%Y-%m-%d %H:%M:%S} UTC by "
                 f"{runs.shown(busy.holder)}.",
-                returncode=ALREADY_RUNNING,
+                returncode=arguments.ALREADY_RUNNING,
             )
         self.stdout.write(f"{program}: going on with what was begun before.")
         return run
