@@ -65,3 +65,14 @@ def racers(number: int = 2) -> Iterator[Racers]:
         yield people
     finally:
         people.close()
+
+
+def somebody_waits() -> bool:
+    """Tell whether a session waits for a lock, in this database: another one's tests
+    may run on the same server."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM pg_stat_activity "
+            "WHERE wait_event_type = 'Lock' AND datname = current_database())"
+        )
+        return bool(cursor.fetchone()[0])

@@ -14,6 +14,7 @@ from loyalty import points
 from loyalty.models import Member
 from tests import factories
 from tests.counts import count
+from tests.races import somebody_waits
 from tiers import feed
 from tiers.models import TierEvent
 
@@ -200,7 +201,8 @@ def polled_while_posting(members: list[Member], polls: list[Poll]) -> list[list[
     def read(poll: Poll) -> list[int]:
         try:
             found = []
-            while not finished.is_set():
+            # As often as anybody would; polling all the time, two alone keep SQLite busy.
+            while not finished.wait(0.01):
                 found += poll()
             # What somebody else gave a position just behind the first look, the next
             # one finds: late, and never not at all.
@@ -275,9 +277,7 @@ def given(some: Any) -> str:
 
 def wait_for_one_who_waits() -> None:
     for _ in range(200):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
-            if cursor.fetchone()[0]:
-                return
+        if somebody_waits():
+            return
         time.sleep(0.05)
     pytest.fail("Nobody waits.")

@@ -1,6 +1,7 @@
 """Runs over all members: pieces, leases, workers that die, and what comes of it."""
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,16 +13,16 @@ from django.db import OperationalError, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
 from approvals import lifecycle
+from loyalty import rows
 from loyalty.models import Member, Program
 from tests import factories
 from tests.counts import count
-from tests.races import racers
+from tests.races import racers, somebody_waits
 from tests.trips import trips
 from tiers import (
     assignment,
     counts,
     judging,
-    keeping,
     locks,
     runs,
     tasks,
@@ -460,19 +461,18 @@ def test_counts_wait_for_a_move_of_an_earlier_instant(
     clock.move_to(NOW, tick=True)
     member = factories.make_member(group.program)
     assignment.recalculate(group.program, as_of=datetime.now(tz=UTC))
-    is_writing, may_end = threading.Event(), threading.Event()
-    write = keeping.write
+    is_writing = threading.Event()
+    send = rows.send
 
-    def write_slowly(*args: Any) -> Any:
-        moves = write(*args)
+    def send_slowly(commands: Any) -> None:
+        send(commands)
         is_writing.set()
-        may_end.wait(1)
-        return moves
+        time.sleep(0.5)
 
-    monkeypatch.setattr(keeping, "write", write_slowly)
+    monkeypatch.setattr(rows, "send", send_slowly)
 
     def tick() -> None:
-        is_writing.wait(10)
+        assert is_writing.wait(10)
         with transaction.atomic():
             counts.add_up(group.program, as_of=datetime.now(tz=UTC))
 
@@ -518,11 +518,8 @@ def test_a_posting_queues_behind_a_publication_that_waits(
 
     def second() -> str:
         is_shared.wait(20)
-        with connections["default"].cursor() as cursor:
-            waiting = 0
-            while not waiting:
-                cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-                (waiting,) = cursor.fetchone()
+        while not somebody_waits():
+            pass
         try:
             with transaction.atomic(), connections["default"].cursor() as cursor:
                 cursor.execute("SET LOCAL lock_timeout = '300ms'")
