@@ -68,6 +68,8 @@ def postgresql(
         options += ["max_connections=100", *settings]
         if not durable:
             options += ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
+            # Controls of races end in deadlocks: each is waited for so long.
+            options += ["deadlock_timeout=100ms"]
         command = [str(binaries / "postgres"), "-D", str(data)]
         for option in options:
             command += ["-c", option]

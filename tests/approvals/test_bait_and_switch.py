@@ -31,7 +31,7 @@ Status = Version.Status
 pytestmark = pytest.mark.proof
 
 INTERLEAVINGS = settings(
-    max_examples=count(100, 1000),
+    max_examples=count(40, 1000),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -224,7 +224,7 @@ def reject(held: ChangeSet, by: User) -> Callable[[], Any]:
 def test_of_two_who_decide_one_wins_and_the_other_is_told(
     cast: Cast, record_property: Record
 ) -> None:
-    full, control = count(60, 500), count(20, 60)
+    full, control = count(15, 500), count(20, 60)
     wins = {"APPROVED": 0, "REJECTED": 0}
     with racers() as people:
         for number in range(full):
@@ -309,7 +309,7 @@ def test_one_person_pressing_twice_at_once_gets_one_decision(cast: Cast) -> None
 def test_approving_and_taking_back_exclude_each_other(
     cast: Cast, rival: str, record_property: Record
 ) -> None:
-    full, control = count(40, 300), count(20, 60)
+    full, control = count(10, 300), count(20, 60)
 
     def back(version: TierVersion, held: ChangeSet) -> Callable[[], Any]:
         if rival == "withdraw":
@@ -360,7 +360,7 @@ def live_again(cast: Cast) -> None:
 def test_a_thing_has_one_open_version_however_many_begin_one(
     cast: Cast, record_property: Record
 ) -> None:
-    full, control = count(60, 500), count(20, 60)
+    full, control = count(15, 500), count(20, 60)
     live = TierVersion.objects.live().get(tier=cast.gold)
 
     def begin(by: User) -> Callable[[], Any]:
@@ -395,7 +395,7 @@ def test_an_edit_is_never_lost_to_a_submission(
     cast: Cast, record_property: Record
 ) -> None:
     """Whatever comes first, what waits for approval is what the version says."""
-    full, control = count(40, 300), count(20, 60)
+    full, control = count(10, 300), count(20, 60)
 
     def race() -> tuple[list[Any], TierVersion]:
         version = cast.draft()
@@ -435,7 +435,7 @@ def test_an_edit_is_never_lost_to_a_submission(
 def test_changes_that_are_sound_only_alone_are_never_both_live(
     cast: Cast, record_property: Record
 ) -> None:
-    full, control = count(40, 300), count(20, 40)
+    full, control = count(10, 300), count(20, 40)
     numbers = itertools.count()
     groups: list[TierGroup] = []
 
@@ -535,7 +535,7 @@ def test_a_name_rule_and_a_name_that_breaks_it_are_never_both_live(cast: Cast) -
 def test_two_schedulers_make_a_change_live_once(
     cast: Cast, through: str, record_property: Record
 ) -> None:
-    full, control = count(30, 200), count(20, 60)
+    full, control = count(10, 200), count(20, 60)
 
     def due() -> tuple[TierVersion, ChangeSet, Any]:
         at = timezone.now() + timedelta(hours=1)
@@ -585,7 +585,7 @@ def call_off(held: ChangeSet, by: User) -> Callable[[], Any]:
 def test_going_live_and_calling_off_exclude_each_other(cast: Cast) -> None:
     wins = {True: 0, False: 0}
     with racers() as people:
-        for _ in range(count(30, 200)):
+        for _ in range(count(10, 200)):
             at = timezone.now() + timedelta(hours=1)
             version, held = cast.submitted(go_live_at=at)
             factories.approve(held, cast.chen)

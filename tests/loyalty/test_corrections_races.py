@@ -37,7 +37,7 @@ def earned(program, stars, number, amount=100):
 
 
 def test_of_two_reversals_at_once_one_succeeds_and_one_is_refused(program, stars):
-    pairs = count(40, 500)
+    pairs = count(15, 500)
     done = refused = 0
     with racers(2) as people:
         for number in range(pairs):

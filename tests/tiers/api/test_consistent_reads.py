@@ -142,7 +142,7 @@ def test_readers_see_a_change_set_whole_or_not_at_all(
     readers = [Reader(program.pk, stop) for _ in range(3)]
     *real, control = readers
     names = ["reader", "reader", CONTROL]
-    publications = count(30, 200)
+    publications = count(16, 200)
 
     def work() -> None:
         for number in range(1, publications + 1):
