@@ -1,11 +1,36 @@
 """What must be true of the whole database, whatever was done to it."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from django.apps import apps
 
 from approvals import fingerprint, kinds
 from approvals.models import ChangeSet, Contribution, Decision, Version
-from loyalty.models import ProgramVersion
+from loyalty.models import ApiKey, ProgramVersion
+from tiers.models import TierEvent
+
+
+@contextmanager
+def nothing_is_written() -> Iterator[None]:
+    """Expect every row of ours to be as before: then all that is read is, too."""
+    before = _rows()
+    yield
+    after = _rows()
+    changed = [table for table in before if after[table] != before[table]]
+    assert not changed, changed
+
+
+def _rows() -> dict[str, list[Any]]:
+    """Return all rows, but for what reading writes: when a key was last used, and
+    positions in the feed."""
+    return {
+        model._meta.label: list(model._base_manager.order_by("pk").values_list())
+        for label in ("approvals", "loyalty", "tiers")
+        for model in apps.get_app_config(label).get_models()
+        if model not in (ApiKey, TierEvent)
+    }
 
 
 def unapproved() -> list[str]:

@@ -5,16 +5,14 @@ from functools import cache
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import User
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from loyalty.models import ApiKey
+from tests import checkers
 from tests.tiers.api.native.catalogue import Ids, Write, views
 from tests.tiers.api.native.conftest import API
-from tiers.models import TierEvent
 
 #: Pages of the admin that show what this voice writes.
 PAGES = (
@@ -53,27 +51,11 @@ def validators() -> dict[str, Any]:
     return found
 
 
-def written() -> dict[str, list[Any]]:
-    """Return every row of ours.
-
-    But for what reading writes: when keys were used, and positions in the feed.
-    """
-    return {
-        model._meta.label: list(model._base_manager.order_by("pk").values_list())
-        for label in ("approvals", "loyalty", "tiers")
-        for model in apps.get_app_config(label).get_models()
-        if model not in (ApiKey, TierEvent)
-    }
-
-
 @pytest.fixture
-def untouched(ids: Ids) -> Iterator[None]:
+def unchanged(ids: Ids) -> Iterator[None]:
     """Expect that a test writes nothing at all."""
-    before = written()
-    yield
-    after = written()
-    changed = [table for table in before if after[table] != before[table]]
-    assert not changed, changed
+    with checkers.nothing_is_written():
+        yield
 
 
 @pytest.fixture
@@ -96,13 +78,6 @@ def read_lists(call: Any, sue: User) -> Callable[[], dict[str, Any]]:
         return found
 
     return read
-
-
-@pytest.fixture
-def unchanged(untouched: None, read_lists: Any) -> Iterator[None]:
-    """Expect that a test leaves nothing behind, and everything readable."""
-    yield
-    read_lists()
 
 
 @pytest.fixture

@@ -7,16 +7,16 @@ import pytest
 
 from tests.tiers.api.native.catalogue import ids, views, writes
 from tests.tiers.api.native.conftest import refused
-from tests.tiers.api.native.poison import lists, send, sue, untouched
+from tests.tiers.api.native.poison import lists, send, sue, unchanged
 
-__all__ = ["ids", "send", "sue", "untouched"]
+__all__ = ["ids", "send", "sue", "unchanged"]
 
 
 BAD_KEYS = ["", " ", "a b", "x" * 256, "x" * 5000, "a,b", "\u00fc", "\u0663", "a\tb"]
 
 
 @pytest.mark.parametrize("value", [*BAD_KEYS, "a\r\nSet-Cookie: a=b", "a\0b", "\x7f"])
-@pytest.mark.usefixtures("untouched")
+@pytest.mark.usefixtures("unchanged")
 def test_65_an_idempotency_key_that_cannot_be_kept(value, send, ids):
     for name, write in writes(ids).items():
         view = next(view for _, _, each, view in views() if each == name)
@@ -30,7 +30,7 @@ BAD_TAGS = ["", " ", "x", '"', '""', '"x"', "x, y", 'W/"x"', "*, *", '"*"', "\u0
 
 
 @pytest.mark.parametrize("value", [*BAD_TAGS, "x" * 5000, '"a\r\nb"', '"' * 5000])
-@pytest.mark.usefixtures("untouched")
+@pytest.mark.usefixtures("unchanged")
 def test_67_an_etag_that_names_nothing_read(value, call, key, sue, ids):
     for name, write in writes(ids).items():
         view = next(view for _, _, each, view in views() if each == name)
@@ -75,7 +75,7 @@ def test_70_a_foreign_host_name_is_refused(call, key):
 
 
 @pytest.mark.parametrize("accept", ["application/xml", "text/html", "image/*", "x"])
-@pytest.mark.usefixtures("untouched")
+@pytest.mark.usefixtures("unchanged")
 def test_71_another_format_is_refused(accept, call, sue, key, ids):
     for route in lists():
         answer = call("GET", route, by=sue, Accept=accept)

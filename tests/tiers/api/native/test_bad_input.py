@@ -20,7 +20,6 @@ from tests.tiers.api.native.poison import (
     send,
     sue,
     unchanged,
-    untouched,
 )
 from tiers.api import strict
 from tiers.api.native import fields, problems
@@ -32,7 +31,6 @@ __all__ = [
     "send",
     "sue",
     "unchanged",
-    "untouched",
 ]
 
 
@@ -103,6 +101,12 @@ def test_a_body_that_cannot_be_read(row, send, ids):
     body, code = BODIES[row]
     for name in OF_VIEWS:
         refused(send(writes(ids)[name], body), problems.PROBLEMS[code].status, code)
+
+
+def test_whoever_read_all_of_these_goes_on(send, ids, read_everything):
+    for body, _code in BODIES.values():
+        send(writes(ids)[OF_VIEWS[0]], body)
+    read_everything()
 
 
 MEDIA = [
