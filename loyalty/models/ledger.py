@@ -29,7 +29,10 @@ class PointsRequest(models.Model):
 
     uuid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     program = models.ForeignKey(
-        Program, on_delete=models.PROTECT, related_name="points_requests"
+        Program,
+        on_delete=models.PROTECT,
+        related_name="points_requests",
+        db_index=False,
     )
     source = models.CharField(max_length=64)
     reference = models.CharField(max_length=256)
@@ -206,7 +209,7 @@ class Balance(models.Model):
     """How much a member has of one balance definition: the sum of their entries."""
 
     member = models.ForeignKey(
-        Member, on_delete=models.PROTECT, related_name="balances"
+        Member, on_delete=models.PROTECT, related_name="balances", db_index=False
     )
     balance_definition = models.ForeignKey(
         BalanceDefinition, on_delete=models.PROTECT, related_name="balances"

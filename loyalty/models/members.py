@@ -85,7 +85,7 @@ class Member(models.Model):
 
     uuid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     program = models.ForeignKey(
-        Program, on_delete=models.PROTECT, related_name="members"
+        Program, on_delete=models.PROTECT, related_name="members", db_index=False
     )
     contact = models.ForeignKey(
         Contact, on_delete=models.PROTECT, related_name="memberships"

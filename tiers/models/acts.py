@@ -40,7 +40,9 @@ class Act(models.Model):
 class ManualMove(Act):
     """A member was put into a tier; it stands until the next due evaluation."""
 
-    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="moves")
+    member = models.ForeignKey(
+        Member, on_delete=models.PROTECT, related_name="moves", db_index=False
+    )
     tier = models.ForeignKey(Tier, on_delete=models.PROTECT, related_name="+")
 
     class Meta(Act.Meta):
@@ -90,7 +92,7 @@ class Override(Act):
         PIN = "PIN", "Exactly"
 
     member = models.ForeignKey(
-        Member, on_delete=models.PROTECT, related_name="overrides"
+        Member, on_delete=models.PROTECT, related_name="overrides", db_index=False
     )
     bound = models.CharField(max_length=7, choices=Bound.choices)
     tier = models.ForeignKey(Tier, on_delete=models.PROTECT, related_name="+")

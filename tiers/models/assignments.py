@@ -24,10 +24,10 @@ class Standing(models.Model):
     """
 
     member = models.ForeignKey(
-        Member, on_delete=models.PROTECT, related_name="standings"
+        Member, on_delete=models.PROTECT, related_name="standings", db_index=False
     )
     group = models.ForeignKey(
-        TierGroup, on_delete=models.PROTECT, related_name="standings"
+        TierGroup, on_delete=models.PROTECT, related_name="standings", db_index=False
     )
     tier = models.ForeignKey(
         Tier, null=True, on_delete=models.PROTECT, related_name="standings"
@@ -113,9 +113,11 @@ class TierAssignment(models.Model):
         Member, on_delete=models.PROTECT, related_name="assignments"
     )
     group = models.ForeignKey(
-        TierGroup, on_delete=models.PROTECT, related_name="assignments"
+        TierGroup, on_delete=models.PROTECT, related_name="assignments", db_index=False
     )
-    tier = models.ForeignKey(Tier, on_delete=models.PROTECT, related_name="assignments")
+    tier = models.ForeignKey(
+        Tier, on_delete=models.PROTECT, related_name="assignments", db_index=False
+    )
     valid_from = models.DateTimeField()
     valid_until = models.DateTimeField(null=True)
     recorded_at = models.DateTimeField()
@@ -124,10 +126,10 @@ class TierAssignment(models.Model):
     amount = models.BigIntegerField(default=0)
     threshold = models.BigIntegerField(null=True)
     tier_version = models.ForeignKey(
-        TierVersion, on_delete=models.PROTECT, related_name="+"
+        TierVersion, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     group_version = models.ForeignKey(
-        TierGroupVersion, on_delete=models.PROTECT, related_name="+"
+        TierGroupVersion, on_delete=models.PROTECT, related_name="+", db_index=False
     )
 
     objects: ClassVar[Any] = TierAssignmentQuerySet.as_manager()
