@@ -8,6 +8,8 @@ tables can be sent together: that takes one trip to PostgreSQL.
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
@@ -17,12 +19,18 @@ from .statements import in_one_trip
 Adapter = Callable[[Any], Any]
 
 
+#: So many rows and more are copied: that takes PostgreSQL, and the driver, less time.
+WORTH_COPYING = 50
+
+
 class Command(NamedTuple):
-    """A statement that writes, with its values; ``many`` lists of them, one by one."""
+    """A statement that writes, with its values; ``many`` lists of them, one by one, or
+    all of them by ``copy``."""
 
     sql: str
     parameters: Any
     many: bool = False
+    copy: bool = False
 
 
 def insert(
@@ -75,17 +83,51 @@ def updating(
 
 
 def send(commands: Sequence[Command]) -> None:
-    """Run commands one after the other; PostgreSQL gets them in one message."""
+    """Run commands one after the other; PostgreSQL gets them in one message, but for
+    what is copied."""
     if not commands:
         return
     connection: Any = connections[DEFAULT_DB_ALIAS]
     with connection.cursor() as cursor:
-        if len(commands) > 1 and in_one_trip(connection):
-            compose = connection.ops.compose_sql
-            cursor.execute(";\n".join(compose(*command[:2]) for command in commands))
-            return
-        for sql, parameters, many in commands:
-            (cursor.executemany if many else cursor.execute)(sql, parameters)
+        for is_copy, alike in groupby(commands, key=attrgetter("copy")):
+            if is_copy:
+                for command in alike:
+                    _copy(cursor, command)
+            else:
+                _execute(connection, cursor, list(alike))
+
+
+def _execute(connection: Any, cursor: Any, commands: list[Command]) -> None:
+    if len(commands) > 1 and in_one_trip(connection):
+        compose = connection.ops.compose_sql
+        cursor.execute(";\n".join(compose(*command[:2]) for command in commands))
+        return
+    for sql, parameters, many, _ in commands:
+        (cursor.executemany if many else cursor.execute)(sql, parameters)
+
+
+def _copy(cursor: Any, command: Command) -> None:
+    with cursor.copy(command.sql) as copy:
+        for row in command.parameters:
+            copy.write_row(row)
+
+
+def reserve(model: type[models.Model], number: int) -> list[int]:
+    """Return the keys of so many rows to come, for those that refer to them.
+
+    SQLite gives none: there a key is looked up for nothing.
+    """
+    connection = connections[DEFAULT_DB_ALIAS]
+    if connection.vendor != "postgresql":
+        return []
+    pk: Any = model._meta.pk
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, %s)) "
+            "FROM generate_series(1, %s)",
+            [_q(model._meta.db_table), pk.column, number],
+        )
+        return [key for (key,) in cursor.fetchall()]
 
 
 class _Written(NamedTuple):
@@ -97,6 +139,8 @@ class _Written(NamedTuple):
     adapted: Sequence[tuple[int, Any]]
     #: Rows refer to one another: each has to be there before the next.
     one_by_one: bool
+    #: For very many, if nothing has to be looked up or replaced for them.
+    by_copy: str
 
 
 @lru_cache
@@ -126,7 +170,8 @@ def _insertion(
         )
         given.append(looked_up)
     columns = ", ".join(_q(field.column) for field in fields)
-    into = f"INSERT INTO {_q(model._meta.db_table)} ({columns})"
+    table = f"{_q(model._meta.db_table)} ({columns})"
+    into, copied = f"INSERT INTO {table}", f"COPY {table}"
     conflict = ""
     if replace:
         target = ", ".join(_q(field.column) for field in _fields(model, unique))
@@ -142,6 +187,7 @@ def _insertion(
         one_by_one=any(
             field.related_model is model for field in fields if field.name in targets
         ),
+        by_copy="" if lookups or replace else f"{copied} FROM STDIN",
     )
 
 
@@ -159,7 +205,12 @@ def _change(vendor: str, model: type[models.Model], names: Sequence[str]) -> _Wr
 
 
 def _write(
-    for_one: str, for_many: str, fields: Sequence[Any], *, one_by_one: bool = False
+    for_one: str,
+    for_many: str,
+    fields: Sequence[Any],
+    *,
+    one_by_one: bool = False,
+    by_copy: str = "",
 ) -> _Written:
     names = [f"c{number}" for number in range(len(fields))]
     arrays = ", ".join(f"%s::{_type(field)}[]" for field in fields)
@@ -175,6 +226,7 @@ def _write(
             if not isinstance(target, models.IntegerField | models.CharField)
         ],
         one_by_one,
+        by_copy,
     )
 
 
@@ -197,6 +249,8 @@ def _commands(written: _Written, rows: Iterable[Sequence[Any]]) -> list[Command]
         return [Command(written.for_one, parameters, many=True)] if parameters else []
     if len(parameters) < 2 or written.one_by_one:
         return [Command(written.for_one, values) for values in parameters]
+    if written.by_copy and len(parameters) >= WORTH_COPYING:
+        return [Command(written.by_copy, parameters, copy=True)]
     columns = [list(column) for column in zip(*parameters, strict=True)]
     return [Command(written.for_many, columns)]
 

@@ -19,8 +19,8 @@ Act = Callable[[], Any]
 #: Members read as posting reads them, but for the lock: what controls put in its place.
 UNLOCKED = Statement(
     accounts.MEMBER_FIELDS,
-    lambda program, *members: Member.objects.filter(
-        pk__in=members, program=program
+    lambda program, members: Member.objects.filter(
+        pk__among=members, program=program
     ).order_by("pk"),
 )
 

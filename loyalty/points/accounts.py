@@ -18,19 +18,19 @@ MEMBER_FIELDS = statements.columns_of(
 )
 HELD = Statement(
     MEMBER_FIELDS,
-    lambda program, *members: (
+    lambda program, members: (
         Member.objects.select_for_update(no_key=True)
-        .filter(pk__in=members, program=program)
+        .filter(pk__among=members, program=program)
         .order_by("pk")
     ),
 )
 INTERVALS = Statement(
     ("member_id", "started_at", "ended_at"),
-    lambda *members: Membership.objects.filter(member__in=members).order_by(),
+    lambda members: Membership.objects.filter(member__among=members).order_by(),
 )
 BALANCES = Statement(
     ("member_id", "balance_definition_id", "amount"),
-    lambda *members: Balance.objects.filter(member__in=members),
+    lambda members: Balance.objects.filter(member__among=members),
 )
 
 
@@ -80,8 +80,8 @@ def hold(
     ids = sorted(set(member_ids))
     if not ids:
         return Book(), {}
-    held, book = HELD.of(program_id, *ids), BOOK.of(program_id)
-    intervals, balances = INTERVALS.of(*ids), BALANCES.of(*ids)
+    held, book = HELD.of(program_id, ids), BOOK.of(program_id)
+    intervals, balances = INTERVALS.of(ids), BALANCES.of(ids)
     statements.ask([*before, held, book, intervals, balances, *after])
     accounts = {
         member.pk: Account(member, due_before=member.expires_next_at)

@@ -157,7 +157,10 @@ def decide_all(
 
     What is refused, makes no sense, or was posted before, holds up none of the others.
     """
-    known = _known(ledger.program_id, source, part)
+    references = [a.reference for a in part if isinstance(a.reference, str)]
+    known: dict[str, PointsRequest | Request] = {
+        **requests.known(ledger.program_id, source, references)
+    }
     for activity in part:
         try:
             asking.check(activity, now=at)
@@ -174,13 +177,3 @@ def decide_all(
             yield Decided(activity, request, refusal)
         except (InvalidPosting, PostingRefused, ReferenceReused) as problem:
             yield Decided(activity, refusal=problem)
-
-
-def _known(
-    program_id: int, source: str, part: Sequence[Activity]
-) -> dict[str, PointsRequest | Request]:
-    references = [a.reference for a in part if isinstance(a.reference, str)]
-    found = PointsRequest.objects.filter(
-        program=program_id, source=source, reference__in=references
-    )
-    return {request.reference: request for request in found}

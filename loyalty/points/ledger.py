@@ -7,10 +7,11 @@ activity in turn on the balances as the ones before have left them, write it all
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from .. import chain, evaluators, lots, rows
 from ..errors import InvalidPosting, MemberClosed, PostingRefused
-from ..models import Balance, Member, PointsEntry
+from ..models import Balance, Member, PointsEntry, PointsRequest
 from ..rows import Command
 from ..statements import Ask
 from . import accounts, deciding, expiring, requests
@@ -251,6 +252,10 @@ class Ledger:
         Members whose lines have been judged have no mark; ``also`` is what follows.
         """
         self.catch_up(at)
+        if len(self.requests) > 1:
+            keys = rows.reserve(PointsRequest, len(self.requests))
+            for request, key in zip(self.requests, keys, strict=False):
+                request.pk = key
         commands = requests.writing(
             self.program_id, self.requests, at=self.recorded_at or at
         )
@@ -292,12 +297,20 @@ class Ledger:
         # Most lines refer to no other: looking that up would cost them time.
         refers = any(link.reverses or link.concerns for link, _ in self.links)
         more = ("reverses", "concerns") if refers else ()
+        keys = {request.uuid: request.pk for request in self.requests if request.pk}
+        are_known = all(link.request in keys for link, _ in self.links)
+        looked_up = more if are_known else ("request", *more)
         return rows.inserting(
             PointsEntry,
             ENTRY_FIELDS + more,
-            (_values(link, hash_, more) for link, hash_ in self.links),
-            # Their keys are known to the database only.
-            lookups={"request": "uuid"} | dict.fromkeys(more, "uuid"),
+            (
+                _values(
+                    link, hash_, keys[link.request] if are_known else link.request, more
+                )
+                for link, hash_ in self.links
+            ),
+            # Keys that are known to the database only.
+            lookups=dict.fromkeys(looked_up, "uuid"),
         )
 
 
@@ -351,7 +364,9 @@ ENTRY_FIELDS = (
 )
 
 
-def _values(link: chain.Link, hash_: str, more: Sequence[str]) -> tuple[Any, ...]:
+def _values(
+    link: chain.Link, hash_: str, request: int | UUID, more: Sequence[str]
+) -> tuple[Any, ...]:
     values = (
         link.member_id,
         link.sequence,
@@ -362,7 +377,7 @@ def _values(link: chain.Link, hash_: str, more: Sequence[str]) -> tuple[Any, ...
         link.occurred_at,
         link.window_at,
         link.recorded_at,
-        link.request,
+        request,
         link.description,
         link.meta,
         hash_,

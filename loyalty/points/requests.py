@@ -67,6 +67,8 @@ class Request:
     fingerprint: str
     member_id: int
     by_id: int | None = None
+    #: Its key, if that is known before it is written.
+    pk: int | None = None
     status: str = Status.COMPLETED
     outcome: dict[str, Any] = field(default_factory=dict)
     #: What is posted when a pending request is completed, and until when it can be.
@@ -86,6 +88,13 @@ FIND = statements.Statement(
         program=program, source=source, reference=reference
     ).order_by(),
 )
+#: By program, source and references.
+FIND_ALL = statements.Statement(
+    COLUMNS,
+    lambda program, source, references: PointsRequest.objects.filter(
+        program=program, source=source, reference__among=references
+    ).order_by(),
+)
 
 
 def find(program_id: int, source: str, reference: str) -> PointsRequest | None:
@@ -94,6 +103,15 @@ def find(program_id: int, source: str, reference: str) -> PointsRequest | None:
 
 def found(rows: list[Any]) -> PointsRequest | None:
     return next(iter(statements.instances(PointsRequest, COLUMNS, rows)), None)
+
+
+def known(
+    program_id: int, source: str, references: list[str]
+) -> dict[str, PointsRequest]:
+    """Return the requests that were made under some references, by these."""
+    rows = FIND_ALL.run(program_id, source, references)
+    made = statements.instances(PointsRequest, COLUMNS, rows)
+    return {request.reference: request for request in made}
 
 
 def new(asked: Asked, *, source: str, by: Any) -> Request:
@@ -209,9 +227,11 @@ def writing(
 ) -> list[rows.Command]:
     # By reference: two batches that share some wait for each other in one order.
     requests.sort(key=lambda request: (request.source, request.reference))
+    reserved = all(request.pk for request in requests)
     return rows.inserting(
         PointsRequest,
         (
+            *(("id",) if reserved else ()),
             "uuid",
             "source",
             "reference",
@@ -228,6 +248,7 @@ def writing(
         ),
         (
             (
+                *((request.pk,) if reserved else ()),
                 request.uuid,
                 request.source,
                 request.reference,

@@ -263,7 +263,7 @@ def test_a_run_over_all_members_takes_them_in_chunks(
     # Per chunk: whose, savepoint, program; in one trip lock, rules, intervals and
     # balances; zones, lines; in one trip requests, entries, balances and members;
     # release. And a last look.
-    with django_assert_num_queries(2 * trips(sqlite=14, postgresql=8) + 1):
+    with django_assert_num_queries(2 * trips(sqlite=14, postgresql=9) + 1):
         assert points.expire(program.pk, as_of=now) == 4
     assert points.expire(program.pk, as_of=now) == 0
     assert sum(balance_of(member, fading) for member in crowd) == 0
