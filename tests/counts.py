@@ -18,12 +18,10 @@ FULL = os.environ.get("PROOF") == "1"
 PART = 2_500
 
 
-def count(small: int, full: int, *, least: float = 0) -> int:
+def count(small: int, full: int) -> int:
     """Return ``small`` in every-day runs, and ``full`` or ``PROOF_SHARE`` of it, but
-    never fewer than ``small`` or than ``least`` of it, under ``make proof``."""
-    if not FULL:
-        return small
-    return max(small, round(full * max(SHARE, least)))
+    never fewer than ``small``, under ``make proof``."""
+    return max(small, round(full * SHARE)) if FULL else small
 
 
 def whole(small: int, full: int) -> int:

@@ -9,11 +9,11 @@ from django.db import connection
 from hypothesis import seed
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.counts import Part, count, in_parts, plainly, whole
+from tests.counts import Part, in_parts, plainly, whole
 from tests.tiers.machine import BEGIN, PEOPLE, Stored
 from tests.tiers.stored import World
 
-HISTORIES = count(30, 1000 if connection.vendor == "postgresql" else 500, least=0.4)
+HISTORIES = whole(30, 1000 if connection.vendor == "postgresql" else 500)
 
 
 @pytest.mark.proof
