@@ -21,7 +21,7 @@ from django.db import connection
 from loyalty import cdnow, members, points
 from loyalty.models import Member, PointsEntry, Program
 from tests import factories
-from tests.counts import count
+from tests.counts import FULL, whole
 from tests.tiers import reference
 from tests.tiers.reference_days import leaving_day
 from tests.tiers.stored import intervals_of, lines_of
@@ -41,13 +41,12 @@ BEFORE = datetime(1996, 12, 1, tzinfo=UTC)
 FIRST_DAY = date(1997, 1, 1)
 DAY = timedelta(days=1)
 THRESHOLDS = {"50": 50_00, "100": 100_00, "250": 250_00}
-#: All of it under ``make proof``, 12 months on one engine and 6 on the other; else, as
-#: where only a share of its counts is taken, a slice in which something leaves as well.
-IS_WHOLE = count(0, 546) == 546
-DAYS = 546 if IS_WHOLE else 45
-MONTHS = (12 if connection.vendor == "postgresql" else 6) if IS_WHOLE else 1
+#: All of it under ``make proof``, 12 months on one engine and 6 on the other; else a
+#: slice in which something leaves as well.
+DAYS = 546 if FULL else 45
+MONTHS = (12 if connection.vendor == "postgresql" else 6) if FULL else 1
 #: Of so many customers one is looked at.
-STRIDE = 1 if IS_WHOLE else 47
+STRIDE = 1 if FULL else 47
 #: How many members a full pass looks at on all those evenings, and our ticks.
 EVERYBODY = 11_857_916
 TOUCHED = {12: 107_904, 6: 122_240}
@@ -281,7 +280,7 @@ def test_a_tick_looks_only_at_arrivals_and_exits_and_is_right_every_day(
     arrived, exits = happened(story)
     assert exits
     assert story.looked_at == len(arrived | exits)
-    if IS_WHOLE:
+    if FULL:
         assert (story.looked_at, full) == (TOUCHED[MONTHS], EVERYBODY)
 
 
@@ -307,7 +306,7 @@ def expect_whole_histories(story: Story) -> None:
     rules = Ladder(BEFORE, story.zone.key, 0, window, tuple(rungs))
     until = story.evening(FIRST_DAY + (DAYS - 1) * DAY)
     everybody = Member.objects.filter(program=story.program)
-    for member in everybody.order_by("pk")[: count(50, 1_000)]:
+    for member in everybody.order_by("pk")[: whole(50, 1_000)]:
         joined = [Span(m.started_at) for m in member.intervals.all()]
         answer = reference.read(lines_of(member), joined, [rules], until)
         assert intervals_of(member, story.group) == answer.held
