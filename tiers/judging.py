@@ -45,6 +45,9 @@ def bring_up_to_date(
     moves: list[Move] = []
     folded: dict[int, Sequence[int]] = {}
     for group in groups:
+        if not ladders[group.pk]:
+            # It never went live: nobody stands anywhere in it.
+            continue
         folded[group.pk] = ids
         if sets.are_worth_it(locked) and sets.suit(ladders[group.pk]):
             folded[group.pk] = acted = facts.acted_on(ids, group)
@@ -70,6 +73,8 @@ def _fold(
         return moves
     known = facts.read(ids, groups, ladders.values())
     for group in groups:
+        if group.pk not in folded:
+            continue
         outcomes = {
             pk: known.fold(pk, group.pk, ladders[group.pk], as_of)
             for pk in folded[group.pk]

@@ -71,6 +71,9 @@ class Shortcut:
         commands: list[Command] = []
         rest: list[TierGroup] = []
         for group in groups:
+            if not ladders[group.pk]:
+                # It never went live: nobody stands anywhere in it.
+                continue
             standing = standings.get(group.pk)
             found = standing and _step(group, ladders[group.pk], standing, posted)
             if found is None:

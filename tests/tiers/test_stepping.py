@@ -17,7 +17,7 @@ from loyalty.errors import PostingRefused
 from loyalty.models import Member
 from tests import factories
 from tests.counts import count as times
-from tiers import counts, facts, judging, verification
+from tiers import assignment, counts, drafting, facts, judging, verification
 from tiers.models import Standing, TierAssignment, TierEvent, TierGroup
 
 pytestmark = pytest.mark.postgres
@@ -83,6 +83,26 @@ def test_a_step_to_another_tier_leaves_what_the_whole_history_would(
     events = TierEvent.objects.filter(member=member, occurred_at__gt=NOW)
     assert events.count() == 4
     assert not counts._differs(member.program)
+
+
+def test_a_group_that_is_only_a_draft_holds_nobody_up(
+    member: Member, maya: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = drafting.add_group(member.program, by=maya, name="Season").group
+    with time_machine.travel(NOW, tick=False):
+        factories.earn(member, 600)
+        assert not assignment.recalculate(member.program, as_of=NOW).moved
+    with time_machine.travel(NOW + timedelta(hours=1), tick=False):
+        monkeypatch.setattr(facts, "read", None)
+        factories.earn(member, 10)
+    assert not Standing.objects.filter(group=draft).exists()
+    # As earlier releases left them.
+    Standing.objects.create(member=member, group=draft, evaluated_at=NOW)
+    with time_machine.travel(NOW + timedelta(hours=2), tick=False):
+        factories.earn(member, 10)
+    assert (
+        Standing.objects.get(member=member, tier__isnull=False).qualifying_points == 620
+    )
 
 
 def test_what_a_step_needs_to_know_takes_two_trips(
