@@ -18,7 +18,6 @@ from .statements import in_one_trip
 
 Adapter = Callable[[Any], Any]
 
-
 #: So many rows and more are copied: that takes PostgreSQL, and the driver, less time.
 WORTH_COPYING = 50
 
@@ -92,7 +91,7 @@ def send(commands: Sequence[Command]) -> None:
         for is_copy, alike in groupby(commands, key=attrgetter("copy")):
             if is_copy:
                 for command in alike:
-                    _copy(cursor, command)
+                    _copy(connection, cursor, command)
             else:
                 _execute(connection, cursor, list(alike))
 
@@ -106,8 +105,9 @@ def _execute(connection: Any, cursor: Any, commands: list[Command]) -> None:
         (cursor.executemany if many else cursor.execute)(sql, parameters)
 
 
-def _copy(cursor: Any, command: Command) -> None:
-    with cursor.copy(command.sql) as copy:
+def _copy(connection: Any, cursor: Any, command: Command) -> None:
+    # Django words the driver's errors itself for every statement but this one.
+    with connection.wrap_database_errors, cursor.copy(command.sql) as copy:
         for row in command.parameters:
             copy.write_row(row)
 

@@ -247,7 +247,8 @@ class Ledger:
     def write(
         self, *, at: datetime, also: Sequence[Command] = (), is_judged: bool = False
     ) -> None:
-        """Write requests, lines, balances, chain heads and marks, in one trip.
+        """Write requests, lines, balances, chain heads and marks, in one trip; of many,
+        requests and lines are copied.
 
         Members whose lines have been judged have no mark; ``also`` is what follows.
         """

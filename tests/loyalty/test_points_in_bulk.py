@@ -141,10 +141,15 @@ def test_a_batch_touches_nothing_else_of_its_members(program, crowd, stars):
                 assert getattr(member, field.attname) == was
 
 
+@pytest.mark.parametrize("times", [1, 20])
 def test_a_batch_that_finds_another_one_faster_looks_again(
-    program, crowd, stars, monkeypatch
+    program, crowd, stars, monkeypatch, times
 ):
-    batch = [earned(member, stars, 10, f"r{member.pk}") for member in crowd]
+    batch = [
+        earned(member, stars, 10, f"r{member.pk}-{number}")
+        for number in range(times)
+        for member in crowd
+    ]
     points.post_many(program, batch[:2], source="import", by=None)
     known = requests.known
     blind = iter([True])
@@ -155,8 +160,8 @@ def test_a_batch_that_finds_another_one_faster_looks_again(
 
     monkeypatch.setattr(requests, "known", late)
     report = points.post_many(program, batch, source="import", by=None)
-    assert (report.posted, report.replayed) == (3, 2)
-    assert balances(crowd) == [10] * 5
+    assert (report.posted, report.replayed) == (5 * times - 2, 2)
+    assert balances(crowd) == [10 * times] * 5
 
 
 def test_a_batch_that_never_gets_through_says_so(program, crowd, stars, monkeypatch):
