@@ -7,6 +7,7 @@ the programs they may see and no other, nothing is deleted, and what an address 
 form asks for beyond what is offered is refused.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -195,6 +196,11 @@ class ChoiceFilter(SimpleListFilter):
 # Base classes
 
 
+def is_id(text: str) -> bool:
+    """Tell whether text is a number as addresses spell it; Python reads more as one."""
+    return bool(re.fullmatch(r"[1-9][0-9]{0,17}", text))
+
+
 class ModelAdmin(UnfoldModelAdmin):
     """An admin that shows a person their programs only, and deletes nothing."""
 
@@ -209,6 +215,13 @@ class ModelAdmin(UnfoldModelAdmin):
     actions: Any = ()
 
     # What is visible
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        if isinstance(self.opts.pk, models.IntegerField) and not is_id(object_id):
+            return None
+        return super().get_object(request, object_id, from_field)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return scope(super().get_queryset(request), request.user, self.program_path)

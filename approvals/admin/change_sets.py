@@ -250,7 +250,7 @@ class ChangeSetAdmin(ui.ReadOnlyAdmin):
     ) -> Any:
         if request.method == "POST":
             raise PermissionDenied(self.why_read_only)
-        if not (object_id.isascii() and object_id.isdigit()):
+        if not ui.is_id(object_id):
             raise Http404("There is no such change here.")
         change_set = self.found(request, int(object_id))
         return self.page(
@@ -315,7 +315,7 @@ class ChangeSetAdmin(ui.ReadOnlyAdmin):
         if not self.has_review_permission(request):
             raise PermissionDenied("You may not approve or reject changes.")
         asked = request.POST if request.method == "POST" else request.GET
-        ids = [int(part) for part in asked.get("ids", "").split(",") if _is_id(part)]
+        ids = [int(part) for part in asked.get("ids", "").split(",") if ui.is_id(part)]
         if len(ids) > ui.MAX_SELECTED:
             return ui.too_many(self, request)
         chosen = list(
@@ -366,7 +366,3 @@ class ChangeSetAdmin(ui.ReadOnlyAdmin):
         if verb == "approve":
             return True, f"Approved. {after_approval(change_set)}"
         return True, "Rejected."
-
-
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19

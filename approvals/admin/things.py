@@ -126,7 +126,7 @@ class ThingAdmin(Begins, ui.ModelAdmin):
     ) -> Any:
         if request.method == "POST":
             raise PermissionDenied("This is changed through its drafts only.")
-        if not (object_id.isascii() and object_id.isdigit()):
+        if not ui.is_id(object_id):
             raise Http404(f"There is no such {self.opts.verbose_name} here.")
         return self.thing_page(request, self.found(request, int(object_id)))
 

@@ -450,6 +450,26 @@ def test_91_an_object_that_is_not_there_is_not_found(
         assert response.status_code == 404, model
 
 
+@pytest.mark.parametrize("spelling", ["0_{}", "0{}", "%2B{}", "%20{}", "{}%20", "{}_0"])
+def test_91_an_object_has_one_address(
+    group: TierGroup, admin_user: User, spelling: str
+) -> None:
+    client = as_(admin_user)
+    looked_at = 0
+    for model in OURS:
+        row = model._base_manager.order_by("pk").first()
+        if row is None or not isinstance(row.pk, int):
+            continue
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
+        own, other = str(row.pk), spelling.format(row.pk)
+        if client.get(f"{reverse(name)}{own}/change/").status_code != 200:
+            # A notice is for one person.
+            continue
+        assert client.get(f"{reverse(name)}{other}/change/").status_code == 404, model
+        looked_at += 1
+    assert looked_at > 5
+
+
 def test_97_signing_in_never_leaves_the_site(maya: User) -> None:
     response = Client().post(
         f"{reverse('admin:login')}?next=//evil.example",
