@@ -3,7 +3,8 @@
 ``bulk_create`` builds an object a row and an expression a value, which takes several
 times as long as the database does. These functions take plain values, have the
 model's fields adapt them, and send them all at once. What is written to several
-tables can be sent together: that takes one trip to PostgreSQL.
+tables can be sent together: that takes one trip to PostgreSQL, and many rows of a
+table another one each, which copies them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
