@@ -42,12 +42,11 @@ def bring_up_to_date(
         points.settle(expired, as_of)
         marked.update(expired)
     ladders = rules.ladders_of(groups)
+    # One that never went live has no rules: nobody stands anywhere in it.
+    groups = [group for group in groups if ladders[group.pk]]
     moves: list[Move] = []
     folded: dict[int, Sequence[int]] = {}
     for group in groups:
-        if not ladders[group.pk]:
-            # It never went live: nobody stands anywhere in it.
-            continue
         folded[group.pk] = ids
         if sets.are_worth_it(locked) and sets.suit(ladders[group.pk]):
             folded[group.pk] = acted = facts.acted_on(ids, group)
@@ -73,8 +72,6 @@ def _fold(
         return moves
     known = facts.read(ids, groups, ladders.values())
     for group in groups:
-        if group.pk not in folded:
-            continue
         outcomes = {
             pk: known.fold(pk, group.pk, ladders[group.pk], as_of)
             for pk in folded[group.pk]

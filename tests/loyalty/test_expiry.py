@@ -261,8 +261,8 @@ def test_a_run_over_all_members_takes_them_in_chunks(
     assert points.expire(program.pk, as_of=now, dry_run=True) == 4
     assert PointsEntry.objects.filter(kind="EXPIRE").count() == 0
     # Per chunk: whose, savepoint, program; in one trip lock, rules, intervals and
-    # balances; zones, lines; in one trip requests, entries, balances and members;
-    # release. And a last look.
+    # balances; zones, lines; on PostgreSQL which keys requests will have; in one trip
+    # requests, entries, balances and members; release. And a last look.
     with django_assert_num_queries(2 * trips(sqlite=14, postgresql=9) + 1):
         assert points.expire(program.pk, as_of=now) == 4
     assert points.expire(program.pk, as_of=now) == 0
